@@ -1,0 +1,1 @@
+"""What is graded: one folder a homework."""

@@ -1,0 +1,7 @@
+"""An untrusted zip or folder becomes a vetted Submission; no student code runs here."""
+
+from grader.intake.limits import IntakeLimits
+from grader.intake.opening import open_submission
+from grader.intake.quoting import safe_name, safe_text
+
+__all__ = ["IntakeLimits", "open_submission", "safe_name", "safe_text"]

@@ -1,0 +1,135 @@
+"""The nouns that travel between the stages: frozen records of the standard library only.
+
+The shape of `report.json` is in `grader.reports.schema`; this module stays importable in
+milliseconds, since the pytest process and the student's loop load it on every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+
+class Outcome(StrEnum):
+    """What became of one check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    CRASHED = "crashed"
+    EXITED = "exited"
+    PROTOCOL_ERROR = "protocol_error"
+    MISSING = "missing"
+    PENDING = "pending"
+    GRADER_ERROR = "grader_error"
+
+
+class Visibility(StrEnum):
+    """Who may read a check's details, and when (the words Gradescope uses)."""
+
+    VISIBLE = "visible"
+    HIDDEN = "hidden"
+    AFTER_DUE_DATE = "after_due_date"
+    AFTER_PUBLISHED = "after_published"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A vetted submission, materialised read-only on disk.
+
+    `root` holds only accepted files, re-rooted so that `root/mytorch` is the package;
+    `notebook` is relative to `root`. `files` maps each path to its size in bytes.
+    `sha256` is over the bytes that are graded, `name` is safe to print.
+    """
+
+    name: str
+    root: Path
+    sha256: str
+    files: Mapping[PurePosixPath, int]
+    package: PurePosixPath | None
+    notebook: PurePosixPath | None
+    theory: PurePosixPath | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayExcerpt:
+    """A window of an array, centred on the first difference; `values` holds repr-able floats.
+
+    `shape` is the whole array's; `offset` is where the window starts. Non-finite values are
+    the strings "nan", "inf" and "-inf", so that JSON never sees them as numbers.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    offset: tuple[int, ...]
+    values: object  # nested lists of float | int | bool | str, as deep as `shape`
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a student is told about one check."""
+
+    message: str
+    expected: ArrayExcerpt | str | None = None
+    got: ArrayExcerpt | str | None = None
+    first_bad_index: tuple[int, ...] | None = None
+    max_relative_error: float | None = None
+    reproduce: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One graded assertion. Its points live in the rubric only."""
+
+    id: str  # "q6.1.forward_values"
+    title: str  # the first line of the check's docstring
+    visibility: Visibility
+    needs: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """The question's id: `q6.1` of `q6.1.forward_values`."""
+        return self.id.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check found."""
+
+    check: Check
+    outcome: Outcome
+    feedback: Feedback
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one submission may use; the numbers live in `sandbox/policy.toml`."""
+
+    memory_bytes: int
+    call_s: float
+    import_s: float
+    check_s: float
+    training_s: float
+    cpu_s: int
+    file_bytes: int
+    open_files: int
+    output_bytes: int
+    response_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """The isolation that a worker was seen to run under."""
+
+    level: int
+    name: str
+    provider: str
+    covers: tuple[str, ...] = ()
+    does_not_cover: tuple[str, ...] = ()
+    probes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,88 @@
+"""Under what confinement a worker runs: one table of providers, one policy file, failing closed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.errors import SandboxUnavailable, UsageError
+from grader.model import Limits
+from grader.sandbox.launch import StartedWorker, start_worker
+from grader.sandbox.policy import Policy, read_policy
+from grader.sandbox.providers import PROVIDERS, Provider
+
+__all__ = ["Finding", "default_limits", "open_worker", "survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one provider was found to give on this machine."""
+
+    name: str
+    level: int
+    available: bool
+    reason: str
+    remedy: str
+
+
+def default_limits() -> Limits:
+    """Return the limits of the policy file."""
+    return read_policy().limits
+
+
+def survey() -> list[Finding]:
+    """Start a worker under every provider and say which ones hold here."""
+    return [_find(provider) for provider in PROVIDERS]
+
+
+def open_worker(
+    root: Path,
+    *,
+    provider: str = "auto",
+    min_isolation: int,
+    policy: Policy,
+    places: Mapping[str, Sequence[str]],
+    by_file: bool = False,
+) -> tuple[Provider, StartedWorker]:
+    """Start a worker under the best provider that holds, or the named one.
+
+    Raise SandboxUnavailable when none of at least `min_isolation` holds: there is no quiet fall-back.
+    """
+    reasons = []
+    for candidate in _candidates(provider, min_isolation):
+        try:
+            return candidate, start_worker(candidate, policy, root, places=places, by_file=by_file)
+        except SandboxUnavailable as error:
+            reasons.append(f"{candidate.name}: {error}; {candidate.remedy}")
+    raise SandboxUnavailable(
+        f"isolation level {min_isolation} is not available here ({' | '.join(reasons)})"
+        " -- `grader doctor` shows more, --min-isolation 1 gives a report that is not a grade"
+    )
+
+
+def _candidates(name: str, min_isolation: int) -> list[Provider]:
+    known = [entry.name for entry in PROVIDERS]
+    if name != "auto" and name not in known:
+        raise UsageError(f"no sandbox is called {name!r}; known: auto, {', '.join(known)}")
+    named = [entry for entry in PROVIDERS if name in ("auto", entry.name)]
+    enough = [entry for entry in named if entry.level >= min_isolation]
+    if not enough:
+        best = max(named, key=lambda entry: entry.level)
+        raise SandboxUnavailable(
+            f"isolation level {min_isolation} was asked for; {best.name} gives level {best.level}"
+        )
+    return enough
+
+
+def _find(provider: Provider) -> Finding:
+    with tempfile.TemporaryDirectory(prefix="grader-survey-") as root:
+        try:
+            started = start_worker(provider, read_policy(), Path(root), places={})
+        except SandboxUnavailable as error:
+            return Finding(
+                provider.name, provider.level, available=False, reason=str(error), remedy=provider.remedy
+            )
+    started.process.kill()
+    return Finding(provider.name, provider.level, available=True, reason="every probe holds", remedy="")

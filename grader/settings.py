@@ -1,0 +1,105 @@
+"""Settings, read once: defaults < settings file < environment < command-line flags."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from grader.errors import GraderFault, UsageError
+
+# The student kit's seed is public on purpose; a course sets GRADER_COURSE_SECRET for grading.
+PUBLIC_SECRET = "public self-check"  # noqa: S105
+ENVIRONMENT_PREFIX = "GRADER_"
+
+# All that a process of ours inherits: where programs and temporary files are, and what Windows cannot do without.
+_INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "LOCALAPPDATA", "LANG", "LC_ALL")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a course may set once instead of on every command line."""
+
+    course_secret: str = PUBLIC_SECRET
+    data_dir: Path | None = None
+    profile: str = "sample"
+    sandbox: str = "auto"
+
+    @property
+    def secret_is_public(self) -> bool:
+        """Whether check seeds can be predicted, because no course secret was set."""
+        return self.course_secret == PUBLIC_SECRET
+
+
+def read_settings(settings_file: Path | None = None) -> Settings:
+    """Read the settings file and the environment; raise UsageError on a value that cannot be used."""
+    path = settings_file or default_settings_file()
+    settings = Settings()
+    if path.is_file():
+        settings = _updated(settings, _parse(path), where=str(path))
+    names = {field.name for field in fields(Settings)}
+    from_environment = {
+        name: os.environ[ENVIRONMENT_PREFIX + name.upper()]
+        for name in names
+        if ENVIRONMENT_PREFIX + name.upper() in os.environ
+    }
+    return _updated(settings, from_environment, where="the environment")
+
+
+def default_settings_file() -> Path:
+    """Return where the settings file is looked for: $GRADER_SETTINGS, or the user's configuration folder."""
+    if named := os.environ.get("GRADER_SETTINGS"):
+        return Path(named)
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    return Path(base) / "mytorch-grader" / "settings.toml"
+
+
+def default_data_dir() -> Path:
+    """Return where full data sets are kept when nothing else was said."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")  # noqa: PTH111
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    return Path(base) / "mytorch-grader" / "data"
+
+
+def environment_values(names: Sequence[str]) -> dict[str, str]:
+    """Return those of the named environment variables that are set."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the few variables that a child process gets: a whitelist, so that no secret travels along."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def resource(name: str) -> Path:
+    """Find a folder that ships beside the package: inside an installed wheel, or in the checkout."""
+    package = Path(__file__).resolve().parent
+    for base in (package / "_bundled", package.parent):
+        if (base / name).exists():
+            return base / name
+    raise GraderFault(f"this installation is incomplete: {name} is missing; install mytorch-grader again")
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"the settings file {path} cannot be read: {error}") from error
+
+
+def _updated(settings: Settings, values: dict[str, Any], *, where: str) -> Settings:
+    known = {field.name for field in fields(Settings)}
+    if unknown := sorted(set(values) - known):
+        names = ", ".join(sorted(known))
+        raise UsageError(f"{where} sets {unknown[0]!r}, which is no setting; known: {names}")
+    if not all(isinstance(value, str) for value in values.values()):
+        raise UsageError(f"every setting in {where} must be a string in quotes")
+    if "data_dir" in values:
+        values = {**values, "data_dir": Path(values["data_dir"])}
+    return replace(settings, **values)

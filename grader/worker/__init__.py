@@ -1,0 +1,1 @@
+"""Runs inside the sandbox: standard library and NumPy only, started by path."""
