@@ -1,0 +1,400 @@
+"""The host end of the pipe: a student's code as objects whose methods can be called.
+
+Everything that returns from here is a plain value or a StudentFault; nothing that the student's code does can
+raise anything else. What is right or wrong is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from grader import sandbox
+from grader.errors import CheckFailed, GraderFault, ProtocolViolation, StudentFault, StudentRaised
+from grader.faults import describe_death, describe_raise, describe_timeout
+from grader.model import Isolation, Limits
+from grader.sandbox.launch import StartedWorker, WorkerGone, WorkerTimeout
+from grader.sandbox.policy import Policy, read_policy
+from grader.sandbox.providers import Provider
+from grader.worker.protocol import FrameError, Json, Unencodable, Unsupported, decode, encode
+
+__all__ = ["Call", "Echo", "RemoteObject", "Student", "Unsupported", "Value", "open_student"]
+
+Value = Any  # ndarray | float | int | bool | str | None | list | tuple | dict | RemoteObject | Unsupported
+Places = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One step of a request: what to do, and how to name it in a message."""
+
+    step: Mapping[str, object]
+    what: str
+    echo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """The value of a call, and its arguments as they were after it."""
+
+    value: Value
+    args_after: list[Value]
+
+
+class RemoteObject:
+    """An object of the student's that stays in the worker."""
+
+    def __init__(self, student: Student, number: int, type_name: str, life: int) -> None:
+        self._student = student
+        self.number = number
+        self.type_name = type_name
+        self.life = life  # which worker it lives in
+
+    def __repr__(self) -> str:
+        return f"<remote {self.type_name}>"
+
+    def call(self, method: str | None = None, *args: Value, **kwargs: Value) -> Value:
+        """Call a method, or the object itself."""
+        return self._student.run([self.calling(method, *args, **kwargs)])[0]
+
+    def forward(self, *args: Value, **kwargs: Value) -> Value:
+        """Call `forward`."""
+        return self.call("forward", *args, **kwargs)
+
+    def backward(self, *args: Value, **kwargs: Value) -> Value:
+        """Call `backward`."""
+        return self.call("backward", *args, **kwargs)
+
+    def get(self, name: str) -> Value:
+        """Read an attribute."""
+        return self._student.run([self.getting(name)])[0]
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Read the parameters, whether the student made them a method or a property; copies."""
+        return self._student.run([self.reading_parameters()])[0]  # type: ignore[no-any-return]
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Read the gradients likewise."""
+        return self._student.run([self.reading_gradients()])[0]  # type: ignore[no-any-return]
+
+    def assign(self, name: str, value: np.ndarray) -> None:
+        """Write into the live array of a parameter."""
+        self._student.run([self.assigning(name, value)])
+
+    def calling(self, method: str | None, *args: Value, echo: bool = False, **kwargs: Value) -> Call:
+        """Prepare a call for `Student.run`; with `echo`, its value is an Echo."""
+        name = self.type_name if method is None else f"{self.type_name}.{method}"
+        step = {"op": "call", "target": self, "method": method, "args": list(args), "kwargs": kwargs}
+        return Call(step | {"echo": echo}, name, echo)
+
+    def getting(self, name: str) -> Call:
+        """Prepare the reading of an attribute."""
+        return Call({"op": "get", "target": self, "name": name}, f"{self.type_name}.{name}")
+
+    def assigning(self, name: str, value: np.ndarray) -> Call:
+        """Prepare the writing of a parameter."""
+        step = {"op": "assign", "target": self, "name": name, "value": value}
+        return Call(step, f"writing {self.type_name}.parameters()[{name!r}]")
+
+    def reading_parameters(self) -> Call:
+        """Prepare the reading of all parameters."""
+        return Call({"op": "parameters", "target": self}, f"{self.type_name}.parameters")
+
+    def reading_gradients(self) -> Call:
+        """Prepare the reading of all gradients."""
+        return Call({"op": "gradients", "target": self}, f"{self.type_name}.gradients")
+
+
+class Student:
+    """One submission behind a sandbox: a worker that is started again whenever it was lost."""
+
+    def __init__(
+        self, root: Path, *, provider: str, min_isolation: int, policy: Policy, places: Places
+    ) -> None:
+        self._root = root
+        self._policy = policy
+        self._places = places
+        self._min_isolation = min_isolation
+        self._by_file = False
+        self._unresolvable: dict[str, StudentFault] = {}
+        self._seed = 0
+        self._life = 0
+        self._spent_s = 0.0
+        self._check_s = policy.limits.check_s
+        self.round_trips = 0
+        self.workers_started = 0
+        self._worker: StartedWorker | None = None
+        chosen, self._worker = self._open(provider)
+        # From here on the same provider or none: a later worker never runs under less.
+        self._provider = chosen
+        self.isolation: Isolation = self._worker.isolation
+        self.versions: Mapping[str, str] = self._worker.versions
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits this submission runs under."""
+        return self._policy.limits
+
+    @property
+    def worker_process_id(self) -> int | None:
+        """The process id of the worker, while there is one."""
+        return None if self._worker is None else self._worker.process.process_id
+
+    def close(self) -> None:
+        """End the worker; its objects are gone."""
+        if self._worker is not None:
+            self._worker.process.kill()
+            self._worker = None
+
+    def begin_check(self, check_id: str, *, seed: int, seconds: float | None = None) -> None:
+        """Start a check: all generators reseeded, a new allowance of time, a living worker."""
+        self._check_id = check_id
+        self._spent_s = 0.0
+        self._check_s = self.limits.check_s if seconds is None else seconds
+        self.seed(seed)
+
+    def seed(self, value: int) -> None:
+        """Reseed every generator in the worker; value in [0, 2**63)."""
+        self._seed = value
+        self.run([Call({"op": "seed", "value": value}, "seeding")])
+
+    def resolve(self, name: str) -> RemoteObject:
+        """Return what a name of the homework stands for in the submission."""
+        own_place = self._places[name][-1] if name in self._places else name
+        if fault := self._unresolvable.get(own_place):
+            raise type(fault)(str(fault)) if not isinstance(fault, StudentRaised) else fault
+        call = Call({"op": "resolve", "name": name}, f"importing {name}")
+        try:
+            value = self._resolve_once(call)
+        except StudentFault as fault:
+            if not isinstance(fault, StudentRaised):
+                self._unresolvable[own_place] = fault  # a file that hangs need not hang in every check
+            raise
+        if not isinstance(value, RemoteObject):
+            raise CheckFailed(f"{name} is {_kind(value)}, not a class or function")
+        value.type_name = name
+        return value
+
+    def new(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:
+        """Make an object of a class of the submission."""
+        made = self.resolve(name).call(None, *args, **kwargs)
+        if not isinstance(made, RemoteObject):
+            raise CheckFailed(f"{name}(…) gave {_kind(made)}, not an object")
+        made.type_name = name
+        return made
+
+    def stand_in(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:
+        """Make one of our own probe layers inside the worker."""
+        step = {"op": "stand_in", "name": name, "args": list(args), "kwargs": kwargs}
+        made = self.run([Call(step, f"our stand-in {name}")])[0]
+        if not isinstance(made, RemoteObject):
+            raise GraderFault(f"the stand-in {name} did not arrive")
+        return made
+
+    def train(
+        self,
+        *,
+        model: RemoteObject,
+        loss: RemoteObject,
+        optimiser: RemoteObject,
+        images: np.ndarray,
+        labels: np.ndarray,
+        order: Sequence[np.ndarray] | np.ndarray,
+        scale: float,
+    ) -> np.ndarray:
+        """Train through the student's classes and return the loss of each batch, (len(order),).
+
+        images (N, ...) are flattened to float64 times `scale`; `order` holds the row numbers of each batch.
+        """
+        step = {"op": "train", "model": model, "loss": loss, "optimiser": optimiser, "scale": scale}
+        step |= {"inputs": images, "targets": labels, "batches": list(order)}
+        losses = self.run([Call(step, "training")], seconds=self.limits.training_s)[0]
+        if not isinstance(losses, np.ndarray):
+            raise ProtocolViolation("the losses of the training did not come back as an array")
+        return losses
+
+    def run(self, calls: Sequence[Call], *, seconds: float | None = None) -> list[Value]:
+        """Carry out calls in order, in one round trip, and return their values.
+
+        The first one that raises raises here. A call may take `limits.call_s` each, all calls of a check
+        `limits.check_s` together, unless `seconds` is given.
+        """
+        if not calls:
+            return []
+        limit_s = self._allowance(len(calls)) if seconds is None else seconds
+        arrays: list[np.ndarray] = []
+        steps = [self._encoded(call, arrays) for call in calls]
+        answer, returned = self._exchange({"steps": steps}, arrays, what=_named(calls), limit_s=limit_s)
+        if "fault" in answer:
+            raise self._fault(answer, calls)
+        try:
+            values = decode(answer.get("values"), returned, _HostHandles(self))
+        except FrameError as error:
+            raise self._violated(_named(calls), error) from error
+        if not isinstance(values, list) or len(values) != len(calls):
+            raise self._violated(_named(calls), FrameError("not one value for each call"))
+        return [_checked(value, call) for value, call in zip(values, calls, strict=True)]
+
+    # -------------------------------------------------------------------------------- inside
+
+    def _open(self, provider: str) -> tuple[Provider, StartedWorker]:
+        self._life += 1
+        self.workers_started += 1
+        return sandbox.open_worker(
+            self._root,
+            provider=provider,
+            min_isolation=self._min_isolation,
+            policy=self._policy,
+            places=self._places,
+            by_file=self._by_file,
+        )
+
+    def _living(self) -> StartedWorker:
+        if self._worker is None:
+            _, self._worker = self._open(self._provider.name)
+            if self._seed:
+                self.seed(self._seed)
+        return self._worker
+
+    def _resolve_once(self, call: Call) -> Value:
+        try:
+            return self.run([call], seconds=self.limits.import_s)[0]
+        except StudentRaised:
+            raise
+        except StudentFault:
+            if self._by_file:
+                raise
+        # Importing the whole package killed the worker; its files may still be fine one by one.
+        self._by_file = True
+        return self.run([call], seconds=self.limits.import_s)[0]
+
+    def _allowance(self, calls: int) -> float:
+        return max(0.0, min(self.limits.call_s * calls, self._check_s - self._spent_s))
+
+    def _encoded(self, call: Call, arrays: list[np.ndarray]) -> Json:
+        handles = _HostHandles(self)
+        try:
+            return {
+                key: value if key == "op" else encode(value, arrays, handles)
+                for key, value in call.step.items()
+            }
+        except Unencodable as error:
+            raise GraderFault(f"an argument of {call.what} cannot be sent: {error}") from error
+
+    def _exchange(
+        self, header: dict[str, Json], arrays: list[np.ndarray], *, what: str, limit_s: float
+    ) -> tuple[dict[str, Json], list[np.ndarray]]:
+        process = self._living().process
+        started = time.monotonic()
+        self.round_trips += 1
+        try:
+            return process.exchange(header, arrays, seconds=limit_s)
+        except WorkerTimeout as error:
+            self.close()
+            elapsed_s = time.monotonic() - started
+            raise describe_timeout(what=what, limit_s=limit_s, elapsed_s=elapsed_s) from error
+        except WorkerGone as error:
+            status = process.exit_status()
+            elapsed_s = time.monotonic() - started
+            self.close()
+            raise describe_death(
+                status, what=what, elapsed_s=elapsed_s, flooded=process.flooded, limits=self.limits
+            ) from error
+        except FrameError as error:
+            raise self._violated(what, error) from error
+        except BaseException:  # Ctrl-C in the middle of an answer: the stream is out of step
+            self.close()
+            raise
+        finally:
+            self._spent_s += time.monotonic() - started
+
+    def _violated(self, what: str, error: FrameError) -> ProtocolViolation:
+        self.close()
+        return ProtocolViolation(f"{what}: what came back is no answer ({error})")
+
+    def _fault(self, answer: Mapping[str, Json], calls: Sequence[Call]) -> StudentFault:
+        step = answer.get("step")
+        named = calls[step] if type(step) is int and 0 <= step < len(calls) else calls[-1]
+        fault = describe_raise(answer["fault"], what=named.what, limits=self.limits)
+        if not isinstance(fault, StudentRaised):
+            self.close()  # after exit() or a full memory nothing in there can be relied on
+        return fault
+
+
+class _HostHandles:
+    """Remote objects on the wire, seen from the host."""
+
+    def __init__(self, student: Student) -> None:
+        self._student = student
+
+    def to_node(self, value: object) -> Json:
+        if not isinstance(value, RemoteObject):
+            raise Unencodable(f"a {type(value).__name__}")
+        if self._student._worker is None or value.life != self._student._life:  # noqa: SLF001
+            raise StudentFault(f"{value.type_name} was lost when the worker that held it ended")
+        return {"$object": value.number}
+
+    def from_node(self, node: dict[str, Json]) -> object:
+        number, name = node.get("$object"), node.get("type")
+        if set(node) != {"$object", "type"} or type(number) is not int or not isinstance(name, str):
+            raise FrameError("an object is not described by its number and type")
+        return RemoteObject(self._student, number, name[:100], self._student._life)  # noqa: SLF001
+
+
+def open_student(
+    submission_root: Path,
+    *,
+    places: Places,
+    provider: str = "auto",
+    min_isolation: int,
+    policy: Policy | None = None,
+) -> Student:
+    """Start a worker for a vetted submission; raise SandboxUnavailable where it would not be held."""
+    return Student(
+        submission_root,
+        provider=provider,
+        min_isolation=min_isolation,
+        policy=policy or read_policy(),
+        places=places,
+    )
+
+
+def _named(calls: Sequence[Call]) -> str:
+    return calls[0].what if len({call.what for call in calls}) == 1 else calls[-1].what
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, Unsupported):
+        return value.description
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _checked(value: Value, call: Call) -> Value:
+    """Hold the few shapes that a step's value must have."""
+    if call.echo:
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], list):
+            return Echo(value[0], value[1])
+        return Echo(value, [])
+    if call.step["op"] in ("parameters", "gradients"):
+        return _array_dict(value, call)
+    return value
+
+
+def _array_dict(value: Value, call: Call) -> dict[str, np.ndarray]:
+    if not isinstance(value, dict):
+        raise CheckFailed(f"{call.what}() must give a dict from names to arrays; it gave {_kind(value)}")
+    for name, entry in value.items():
+        if not isinstance(entry, np.ndarray):
+            raise CheckFailed(f"{call.what}()[{name[:50]!r}] must be an array; it is {_kind(entry)}")
+    return value

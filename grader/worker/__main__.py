@@ -1,0 +1,76 @@
+"""Start of the worker: `python <flags> …/worker DESCRIPTOR NUMPY_FOLDER`.
+
+It holds nothing but the modules beside it. NumPy is loaded, the first frame says what to lock and which
+submission to serve, the locks are set, the probes run, and only then is student code ever imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import sys
+import types
+from typing import Any
+
+HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 -- starting needs no pathlib
+PACKAGE = "_grader_worker"
+
+
+def main() -> None:
+    """Serve requests until the other end closes."""
+    descriptor, numpy_folder = int(sys.argv[1]), sys.argv[2]
+    sys.argv[1:] = []
+    _become_package()
+    _load_numpy(numpy_folder)
+    wire_module, protocol, session = (_own(name) for name in ("wire", "protocol", "session"))
+    wire = wire_module.Wire(socket.socket(fileno=descriptor))
+    request, _ = wire.receive()
+    wire.send(protocol.pack({"id": request["id"], "started": _lock(request, descriptor)}, []))
+    served = session.Session(request["root"], request["places"], by_file=request["by_file"])
+    while True:
+        request, arrays = wire.receive()
+        answer = served.answer(request, arrays)
+        session.flush_output()
+        wire.send(answer)
+
+
+def _become_package() -> None:
+    """Put our modules under a package name, so that a student's `protocol.py` stays a student's."""
+    package = types.ModuleType(PACKAGE)
+    package.__path__ = [HERE]
+    sys.modules[PACKAGE] = package
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]  # noqa: PTH100
+
+
+def _own(name: str) -> Any:
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def _load_numpy(folder: str) -> None:
+    """Import NumPy without leaving its neighbours (torch, say) on the import path."""
+    sys.path.append(folder)
+    importlib.import_module("numpy.random")
+    sys.path.remove(folder)
+
+
+def _lock(request: dict[str, Any], descriptor: int) -> dict[str, Any]:
+    confinement, probes = _own("confinement"), _own("probes")
+    try:
+        confinement.die_with_parent()
+        missing = confinement.apply_limits(request["limits"])
+        abi = 0
+        if request["confine"]:
+            abi = confinement.apply_landlock(confinement.FileRules(**_tuples(request["files"])))
+            confinement.apply_seccomp()
+    except confinement.ConfinementError as error:
+        return {"failure": str(error)}
+    answers = probes.run_probes(request["probes"] | {"descriptor": descriptor})
+    return {"probes": answers, "missing_limits": missing, "landlock_abi": abi, **probes.versions()}
+
+
+def _tuples(files: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(paths) for name, paths in files.items()}
+
+
+main()

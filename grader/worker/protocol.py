@@ -1,0 +1,320 @@
+"""Frames on the wire between the trusted side and the worker, and the values they carry.
+
+A frame is `u32 header length | header (JSON, UTF-8) | raw array buffers`, little-endian. The header holds
+"id", one of the keys of its kind, and "arrays": the dtype and shape of each buffer in order. Both ends use
+this module; everything here treats the other end as hostile: sizes, types and depths are checked before
+anything is allocated, and whatever is wrong is a FrameError and nothing else. Never pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+
+LENGTH_BYTES = 4
+MAX_HEADER_BYTES = 1 << 20
+MAX_DEPTH = 32
+MAX_NODES = 200_000
+MAX_ARRAYS = 50_000
+MAX_DIMENSIONS = 32
+MAX_INTEGER_DIGITS = 19  # what fits in 64 bits
+MAX_TEXT = 64 << 10
+
+# Plain numbers only: no object, string, void or datetime dtype ever crosses.
+DTYPES = frozenset(
+    ["|b1", "|i1", "|u1"]
+    + [f"<{kind}{size}" for kind in "iu" for size in (2, 4, 8)]
+    + ["<f2", "<f4", "<f8", "<c8", "<c16"]
+)
+
+Reader = Callable[[int], bytearray]
+Json = Any
+Layout = tuple[np.dtype[Any], tuple[int, ...], int]  # dtype, shape, bytes
+
+
+class FrameError(Exception):
+    """The bytes are not one well-formed frame, or a value in it is not one this protocol knows."""
+
+
+class Unencodable(Exception):
+    """A value that cannot cross; its text describes the value ("an object array")."""
+
+
+class Handles(Protocol):
+    """How one end writes and reads the objects that stay in the worker."""
+
+    def to_node(self, value: object) -> Json:
+        """Return the JSON node for an object that is no plain value, or raise Unencodable."""
+
+    def from_node(self, node: dict[str, Json]) -> object:
+        """Return the object that a node `{"$object": …}` stands for, or raise FrameError."""
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A value of the student's that cannot cross the boundary, described in words."""
+
+    description: str
+
+
+# ---------------------------------------------------------------------------------------- frames
+
+
+def pack(header: dict[str, Json], arrays: Sequence[np.ndarray]) -> list[bytes | memoryview]:
+    """Lay out one frame as buffers to be written in order; the arrays must be C-contiguous."""
+    described = [{"dtype": wire_dtype(array), "shape": list(array.shape)} for array in arrays]
+    body = json.dumps(header | {"arrays": described}, allow_nan=False, separators=(",", ":"))
+    data = body.encode("utf-8", "replace")
+    if len(data) > MAX_HEADER_BYTES:
+        raise FrameError(f"the header has {len(data)} bytes; at most {MAX_HEADER_BYTES} are allowed")
+    buffers: list[bytes | memoryview] = [len(data).to_bytes(LENGTH_BYTES, "little") + data]
+    buffers.extend(array.reshape(-1).view(np.uint8).data for array in arrays if array.size)
+    return buffers
+
+
+def wire_dtype(array: np.ndarray) -> str:
+    """Return the dtype's name on the wire; raise Unencodable where it has none."""
+    name = array.dtype.newbyteorder("<").str
+    if name not in DTYPES:
+        raise Unencodable(f"an array of dtype {array.dtype}"[:200])
+    return name
+
+
+def read_frame(read: Reader, *, budget_bytes: int) -> tuple[dict[str, Json], list[np.ndarray]]:
+    """Read one frame through `read(count)`; its arrays together may hold at most `budget_bytes`."""
+    length = int.from_bytes(read(LENGTH_BYTES), "little")
+    if not 2 <= length <= MAX_HEADER_BYTES:
+        raise FrameError(f"a header of {length} bytes was announced; 2 to {MAX_HEADER_BYTES} are allowed")
+    header = parse_header(bytes(read(length)))
+    layouts = list(array_layouts(header.pop("arrays", []), budget_bytes=budget_bytes))
+    arrays = [
+        np.frombuffer(read(count) if count else bytearray(), dtype=dtype).reshape(shape)
+        for dtype, shape, count in layouts
+    ]
+    return header, arrays
+
+
+def parse_header(data: bytes) -> dict[str, Json]:
+    """Parse a header strictly: no duplicate keys, no NaN or Infinity, bounded depth, size and integers."""
+    try:
+        header = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_refuse_float,
+            parse_int=_bounded_int,
+        )
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise FrameError(f"the header is not JSON: {type(error).__name__}") from error
+    if not isinstance(header, dict):
+        raise FrameError("the header is not a JSON object")
+    _bound_tree(header)
+    return header
+
+
+def array_layouts(entries: Json, *, budget_bytes: int) -> Iterator[Layout]:
+    """Yield dtype, shape and byte count of each announced array, before anything is allocated."""
+    if not isinstance(entries, list) or len(entries) > MAX_ARRAYS:
+        raise FrameError("the list of arrays is not a list, or too long")
+    remaining = budget_bytes
+    for entry in entries:
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape"}:
+            raise FrameError("an array is described by exactly its dtype and shape")
+        dtype, shape = _checked_dtype(entry["dtype"]), _checked_shape(entry["shape"])
+        # Zero-sized dimensions count as one, so that (2**32, 2**32, 0) is not small.
+        if math.prod(max(size, 1) for size in shape) * dtype.itemsize > remaining:
+            raise FrameError(f"more than {budget_bytes} bytes of arrays in one message")
+        count = math.prod(shape) * dtype.itemsize
+        remaining -= count
+        yield dtype, shape, count
+
+
+def _checked_dtype(name: Json) -> np.dtype[Any]:
+    if not isinstance(name, str) or name not in DTYPES:
+        raise FrameError("an array has a dtype that does not cross")
+    return np.dtype(name)
+
+
+def _checked_shape(shape: Json) -> tuple[int, ...]:
+    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
+        raise FrameError("a shape is not a list, or has too many dimensions")
+    if not all(type(size) is int and 0 <= size < 2**40 for size in shape):
+        raise FrameError("a shape holds something that is no size")
+    return tuple(shape)
+
+
+def _unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise FrameError("a key stands twice in one JSON object")
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise FrameError(f"{name} is not a number that crosses")
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise FrameError(f"a bare float crosses as {{'$float': hex}}, not as {text[:20]}")
+
+
+def _bounded_int(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_INTEGER_DIGITS:
+        raise FrameError("an integer has too many digits")
+    return int(text)
+
+
+def _bound_tree(root: Json) -> None:
+    """Refuse trees that are too deep or have too many nodes; iterative, so depth cannot hurt us."""
+    nodes = 0
+    level: list[Json] = [root]
+    for _ in range(MAX_DEPTH):
+        nodes += len(level)
+        if nodes > MAX_NODES:
+            raise FrameError("the header holds too many values")
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise FrameError("the header is nested too deep")
+
+
+def _children(node: Json) -> Sequence[Json]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else ()
+
+
+# ---------------------------------------------------------------------------------------- values
+
+
+def encode(value: object, arrays: list[np.ndarray], handles: Handles, *, depth: int = 0) -> Json:
+    """Turn a value into a JSON node; its arrays are appended to `arrays`.
+
+    Whatever is no plain value goes through `handles`. Raise Unencodable for what cannot cross.
+    """
+    if depth > MAX_DEPTH // 4:
+        raise Unencodable("a container nested too deep")
+    if value is None or value is True or value is False:
+        return value
+    kind = type(value)
+    if kind is str:
+        return _encode_text(value)  # type: ignore[arg-type]
+    if isinstance(value, (np.ndarray, np.generic, int, float, complex)):
+        return _encode_number(value, arrays)
+    if isinstance(value, (list, tuple, dict)):
+        return _encode_container(value, arrays, handles, depth=depth)
+    return handles.to_node(value)
+
+
+def _encode_text(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise Unencodable(f"a text of {len(text)} characters")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _encode_number(value: np.ndarray | np.generic | complex, arrays: list[np.ndarray]) -> Json:
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, float):  # np.float64 too: it is a float
+        return {"$float": float.hex(float(value))}
+    if isinstance(value, (int, np.integer)):
+        number = int(value)
+        if not -(2**63) <= number < 2**63:
+            raise Unencodable(f"an integer of {number.bit_length()} bits")
+        return number
+    if isinstance(value, complex) and not isinstance(value, np.generic):
+        value = np.complex128(value)
+    # One conversion, to a plain array: subclasses and odd strides end here.
+    array = np.array(value, copy=True, subok=False, order="C")
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    wire_dtype(array)
+    arrays.append(array)
+    return {"$array": len(arrays) - 1}
+
+
+def _encode_container(
+    value: list[object] | tuple[object, ...] | dict[object, object],
+    arrays: list[np.ndarray],
+    handles: Handles,
+    *,
+    depth: int,
+) -> Json:
+    def inner(item: object) -> Json:
+        return encode(item, arrays, handles, depth=depth + 1)
+
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise Unencodable("a dict whose keys are not all strings")
+        return {"$dict": [[_encode_text(str(key)), inner(item)] for key, item in value.items()]}
+    if len(value) > MAX_NODES // 2:
+        raise Unencodable(f"a {type(value).__name__} of {len(value)} elements")
+    items = [inner(item) for item in value]
+    return {"$tuple": items} if isinstance(value, tuple) else items
+
+
+def decode(node: Json, arrays: Sequence[np.ndarray], handles: Handles) -> object:
+    """Turn a JSON node of a parsed header back into a value; raise FrameError on anything else."""
+    if node is None or isinstance(node, (bool, int, str)):
+        return node
+    if isinstance(node, list):
+        return [decode(item, arrays, handles) for item in node]
+    if not isinstance(node, dict) or not node:
+        raise FrameError("a value is of no known kind")
+    tag = next(iter(node))
+    if tag == "$object":
+        return handles.from_node(node)
+    if len(node) != 1 or tag not in _DECODERS:
+        raise FrameError("a value is of no known kind")
+    return _DECODERS[tag](node[tag], arrays, handles)
+
+
+def _decode_float(payload: Json, _arrays: Sequence[np.ndarray], _handles: Handles) -> float:
+    if not isinstance(payload, str) or len(payload) > 40:
+        raise FrameError("a float is not written in hexadecimal")
+    try:
+        return float.fromhex(payload)
+    except (ValueError, OverflowError) as error:
+        raise FrameError("a float is not written in hexadecimal") from error
+
+
+def _decode_array(payload: Json, arrays: Sequence[np.ndarray], _handles: Handles) -> np.ndarray:
+    if type(payload) is not int or not 0 <= payload < len(arrays):
+        raise FrameError("an array is named that was not sent")
+    return arrays[payload]
+
+
+def _decode_tuple(payload: Json, arrays: Sequence[np.ndarray], handles: Handles) -> tuple[object, ...]:
+    if not isinstance(payload, list):
+        raise FrameError("a tuple is not a list of values")
+    return tuple(decode(item, arrays, handles) for item in payload)
+
+
+def _decode_dict(payload: Json, arrays: Sequence[np.ndarray], handles: Handles) -> dict[str, object]:
+    if not isinstance(payload, list):
+        raise FrameError("a dict is not a list of pairs")
+    result: dict[str, object] = {}
+    for pair in payload:
+        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)) or pair[0] in result:
+            raise FrameError("a dict is not a list of pairs with different keys")
+        result[pair[0]] = decode(pair[1], arrays, handles)
+    return result
+
+
+def _decode_unsupported(payload: Json, _arrays: Sequence[np.ndarray], _handles: Handles) -> Unsupported:
+    if not isinstance(payload, str):
+        raise FrameError("a description is not a text")
+    return Unsupported(payload[:200])
+
+
+_DECODERS: dict[str, Callable[[Json, Sequence[np.ndarray], Handles], object]] = {
+    "$float": _decode_float,
+    "$array": _decode_array,
+    "$tuple": _decode_tuple,
+    "$dict": _decode_dict,
+    "$unsupported": _decode_unsupported,
+}

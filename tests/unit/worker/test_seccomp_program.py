@@ -1,0 +1,131 @@
+"""The filter is a program: run it here, instruction by instruction, against calls it must judge."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from grader.worker import syscalls
+from grader.worker.confinement import (
+    ALLOW,
+    ANY_BIT,
+    AT_LEAST,
+    EQUAL,
+    KILL_PROCESS,
+    LOAD,
+    REFUSE,
+    RETURN,
+    seccomp_program,
+)
+
+OWN_PID = 4321
+REFUSED = REFUSE | errno.EPERM
+
+
+def judge(machine: str, number: int, arguments: tuple[int, ...] = (), architecture: int | None = None) -> int:
+    """Interpret the classic BPF program as the kernel does."""
+    words = {0: number, 4: architecture or syscalls.AUDIT_ARCHITECTURES[machine]}
+    for index in range(6):
+        value = arguments[index] if index < len(arguments) else 0
+        words[16 + 8 * index] = value & 0xFFFFFFFF
+        words[20 + 8 * index] = (value >> 32) & 0xFFFFFFFF
+    program = seccomp_program(machine, OWN_PID)
+    accumulator, counter = 0, 0
+    while True:
+        code, if_true, if_false, operand = program[counter]
+        counter += 1
+        if code == RETURN:
+            return operand
+        if code == LOAD:
+            accumulator = words[operand]
+            continue
+        holds = {
+            EQUAL: accumulator == operand,
+            AT_LEAST: accumulator >= operand,
+            ANY_BIT: bool(accumulator & operand),
+        }[code]
+        counter += if_true if holds else if_false
+
+
+def call(machine: str, name: str, *arguments: int) -> int:
+    table = syscalls.ALLOWED | syscalls.CONDITIONAL
+    number = table[name][syscalls.COLUMNS[machine]]
+    assert number is not None
+    return judge(machine, number, arguments)
+
+
+MACHINES = pytest.mark.parametrize("machine", sorted(syscalls.COLUMNS))
+
+
+@MACHINES
+def test_every_listed_call_is_allowed(machine):
+    for numbers in syscalls.ALLOWED.values():
+        number = numbers[syscalls.COLUMNS[machine]]
+        if number is not None:
+            assert judge(machine, number) == ALLOW
+
+
+@pytest.mark.parametrize(
+    ("machine", "number"),
+    [
+        ("x86_64", number)
+        # socket connect bind fork vfork execve ptrace mount process_vm_readv bpf io_uring_setup execveat unshare
+        for number in (41, 42, 49, 57, 58, 59, 101, 165, 310, 321, 425, 322, 272)
+    ]
+    + [("aarch64", number) for number in (198, 203, 200, 221, 117, 40, 270, 280, 425, 281, 97)],
+)
+def test_network_processes_programs_and_tracing_are_refused(machine, number):
+    assert judge(machine, number) == REFUSED
+
+
+@MACHINES
+def test_a_call_of_a_newer_kernel_is_refused(machine):
+    assert judge(machine, 4000) == REFUSED
+
+
+@MACHINES
+def test_another_architecture_is_killed(machine):
+    assert judge(machine, 0, architecture=0x40000003) == KILL_PROCESS
+
+
+def test_the_x32_numbers_are_killed():
+    assert judge("x86_64", 0x40000000 + 59) == KILL_PROCESS
+
+
+@MACHINES
+@pytest.mark.parametrize(
+    ("name", "arguments", "verdict"),
+    [
+        ("clone", (0x3D0F00,), ALLOW),  # what a thread of glibc asks for
+        ("clone", (17,), REFUSED),  # fork: SIGCHLD and nothing shared
+        ("clone", (0x00010000 | 0x40000000,), REFUSED),  # a thread with a network of its own
+        ("kill", (OWN_PID, 6), ALLOW),
+        ("kill", (OWN_PID + 1, 0), REFUSED),
+        ("kill", (0xFFFFFFFFFFFFFFFF, 9), REFUSED),
+        ("kill", (0, 9), REFUSED),
+        ("tgkill", (OWN_PID, OWN_PID, 6), ALLOW),
+        ("tgkill", (1, 1, 6), REFUSED),
+        ("ioctl", (0, 0x5401), ALLOW),
+        ("ioctl", (0, 0x5412), REFUSED),  # TIOCSTI: type into somebody's terminal
+        ("fcntl", (3, 8, 1), REFUSED),  # F_SETOWN: have the kernel signal another process
+        ("prctl", (15,), ALLOW),
+        ("prctl", (4, 1), REFUSED),
+        ("prlimit64", (0, 7, 0, 0x7FFF12345678), ALLOW),
+        ("prlimit64", (0, 7, 0x7FFF12345678, 0), REFUSED),
+        ("prlimit64", (0, 7, 0x100000000, 0), REFUSED),  # only the upper half of the pointer is set
+        ("prlimit64", (1, 7, 0, 0), REFUSED),
+        ("sendto", (4, 1, 1, 0, 0, 0), ALLOW),
+        ("sendto", (4, 1, 1, 0, 0x7FFF00000000, 16), REFUSED),
+        ("clone3", (1, 88), REFUSE | errno.ENOSYS),
+    ],
+)
+def test_calls_are_allowed_for_some_arguments_only(machine, name, arguments, verdict):
+    assert call(machine, name, *arguments) == verdict
+
+
+@MACHINES
+def test_the_program_fits_what_the_kernel_takes(machine):
+    program = seccomp_program(machine, OWN_PID)
+    assert len(program) <= 4096
+    assert all(if_true <= 255 and if_false <= 255 for _, if_true, if_false, _ in program)
