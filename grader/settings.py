@@ -16,9 +16,6 @@ from grader.errors import GraderFault, UsageError
 PUBLIC_SECRET = "public self-check"  # noqa: S105
 ENVIRONMENT_PREFIX = "GRADER_"
 
-# All that a process of ours inherits: where programs and temporary files are, and what Windows cannot do without.
-_INHERITED = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "LOCALAPPDATA", "LANG", "LC_ALL")
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -70,11 +67,6 @@ def default_data_dir() -> Path:
 def environment_values(names: Sequence[str]) -> dict[str, str]:
     """Return those of the named environment variables that are set."""
     return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def inherited_environment() -> dict[str, str]:
-    """Return the few variables that a child process gets: a whitelist, so that no secret travels along."""
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def resource(name: str) -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from grader.errors import UsageError
+
 if TYPE_CHECKING:
     from grader.reports.schema import Report
 
@@ -41,6 +43,18 @@ def write_report(report: Report, folder: Path, formats: tuple[str, ...] = ("json
         text: str = import_module(chosen.module).render(report)
         write_atomically(folder / chosen.file_name, text)
     return folder / FORMATS["json"].file_name
+
+
+def ensure_writable(folder: Path) -> None:
+    """Make a folder and try to write into it, before an hour of grading; raise UsageError if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / ".grader-can-write", "")
+        (folder / ".grader-can-write").unlink()
+    except OSError as error:
+        raise UsageError(
+            f"cannot write into {folder}: {error.strerror or error}; choose another --out"
+        ) from error
 
 
 def write_atomically(path: Path, text: str) -> None:

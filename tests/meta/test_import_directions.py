@@ -12,13 +12,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 
 # Highest first. A module may import from its own row and the rows below it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"cli", "terminal"}),
+    frozenset({"cli", "terminal", "doctor"}),
     frozenset({"pipeline", "session"}),
     frozenset({"pytest_plugin", "assignments"}),
-    frozenset({"intake", "client", "scoring", "reports"}),
+    frozenset({"intake", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults"}),
     frozenset({"worker"}),
-    frozenset({"model", "settings"}),
+    frozenset({"model", "settings", "records", "plain_text"}),
     frozenset({"errors", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names

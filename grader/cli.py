@@ -1,0 +1,358 @@
+"""Arguments in, exit code out; no grading logic. Modules load inside commands, so that --help is quick."""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grader.errors import GraderError, UsageError
+
+if TYPE_CHECKING:
+    from grader.datasets.store import DatasetStatus
+    from grader.pipeline import Graded, GradeOptions
+    from grader.plan import Plan
+
+# Which exit code wins when several submissions end differently; the first is the worst.
+SEVERITY = (130, 3, 4, 2, 1, 0)
+DEBUG_FLAG = "--debug"
+# What click raises for wrong arguments; newer versions of typer carry their own copy of click.
+CLICK_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="grader",
+    help="Grades hand-written deep learning. Values cross the sandbox boundary, verdicts do not.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="The data sets: MNIST and BloodMNIST.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where full data sets are kept.")]
+Profile = Annotated[str | None, typer.Option(help="Which data: sample (embedded) or full.")]
+Sandbox = Annotated[str, typer.Option(help="auto, or one of those that `grader doctor` lists.")]
+RubricFile = Annotated[Path | None, typer.Option("--rubric", help="A rubric of your own.")]
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    *,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option(DEBUG_FLAG, help="Show tracebacks of our own faults.")] = False,
+) -> None:
+    """Grades hand-written deep learning. Values cross the sandbox boundary, verdicts do not."""
+    del debug  # main() looks for it, since it must work even where parsing fails
+    if show_version:
+        typer.echo(f"grader {version('mytorch-grader')}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def grade(
+    submissions: Annotated[list[Path], typer.Argument(help="Zips or folders.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Where reports go.")] = Path("report"),
+    profile: Profile = None,
+    questions: Annotated[str, typer.Option(help="Only these: q6.1,q6.2 or a whole problem, q6.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    sandbox: Sandbox = "",
+    min_isolation: Annotated[int, typer.Option(help="Below 2 the report is not a grade.")] = 2,
+    rubric: RubricFile = None,
+    seed: Annotated[int | None, typer.Option(help="Give every submission the same inputs.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Exit with 1 below this score.")] = None,
+    report_format: Annotated[str, typer.Option("--format", help="More formats, with commas.")] = "json",
+    data_dir: DataDir = None,
+) -> int:
+    """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
+    from grader import pipeline, terminal
+    from grader.reports import ensure_writable, write_report
+    from grader.settings import read_settings
+
+    settings = read_settings()
+    formats = _formats(report_format)
+    options = pipeline.GradeOptions(
+        assignment=pipeline.HW1,
+        questions=_names(questions),
+        profile=profile or settings.profile,
+        device=device,
+        sandbox=sandbox or settings.sandbox,
+        min_isolation=min_isolation,
+        rubric=rubric,
+        seed=seed,
+        data_dir=data_dir or settings.data_dir,
+        course_secret=settings.course_secret,
+    )
+    folders = output_folders(submissions, out)
+    for folder in folders.values():
+        ensure_writable(folder)
+    plan = pipeline.prepare(options)
+    console = terminal.make_console()
+    codes = []
+    for path, folder in folders.items():
+        graded = _grade_one(path, options, plan)
+        written = write_report(graded.report, folder, formats)
+        terminal.print_report(console, graded.report, written)
+        codes.append(_exit_code(graded, min_score))
+        if graded.error is not None:
+            complain(f"{graded.report.submission.name}: {graded.error}")
+        if graded.report.status == "interrupted":
+            complain(f"interrupted; what was finished is in {written}")
+            break
+    return worst(codes)
+
+
+@app.command()
+def check(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH] [QUESTION]...", help="Where mytorch/ is; default: here."),
+    ] = None,
+    *,
+    profile: Profile = None,
+    sandbox: Sandbox = "",
+    data_dir: DataDir = None,
+) -> int:
+    """Check your own work: visible checks only, not a grade."""
+    from grader import pipeline, terminal
+    from grader.model import Outcome
+    from grader.settings import read_settings
+
+    settings = read_settings()
+    path, questions = split_check_arguments(arguments or [])
+    options = pipeline.GradeOptions(
+        assignment=pipeline.HW1,
+        questions=questions,
+        profile=profile or settings.profile,
+        sandbox=sandbox or settings.sandbox,
+        min_isolation=1,
+        data_dir=data_dir or settings.data_dir,
+        visible_only=True,
+    )
+    plan = pipeline.prepare(options)
+    graded = _grade_one(path, options, plan)
+    if graded.report.status != "rejected":
+        terminal.print_self_check(terminal.make_console(), graded.report, plan)
+    if graded.error is not None:
+        complain(str(graded.error))
+    if graded.exit_code:
+        return graded.exit_code
+    checks = [check for question in graded.report.questions for check in question.checks]
+    return int(any(check.outcome is not Outcome.PASSED for check in checks))
+
+
+@app.command()
+def rubric(*, rubric: RubricFile = None) -> int:
+    """Show what each question is worth, and who checks it."""
+    from grader import terminal
+    from grader.pipeline import HW1
+    from grader.plan import make_plan
+    from grader.rubric import load_rubric
+    from grader.suites import read_suites
+
+    plan = make_plan(load_rubric(rubric or HW1.folder / "rubric.toml"), read_suites(HW1.folder))
+    terminal.print_rubric(terminal.make_console(), plan)
+    return 0
+
+
+@app.command()
+def doctor(*, data_dir: DataDir = None) -> int:
+    """Show what is available on this machine, and what would help."""
+    from grader import terminal
+    from grader.doctor import examine
+    from grader.settings import read_settings
+
+    settings = read_settings()
+    found = examine(settings, data_dir or settings.data_dir)
+    console = terminal.make_console()
+    terminal.print_table(console, ("isolation", "state", "details"), found.isolation)
+    console.print()
+    terminal.print_table(console, ("package", "version", ""), found.packages)
+    console.print()
+    terminal.print_table(console, ("data", "state", "details"), found.data)
+    console.print()
+    for sentence in found.advice:
+        console.print(sentence)
+    return 0
+
+
+@data_app.command("status")
+def data_status(*, data_dir: DataDir = None) -> int:
+    """Show which data sets are here and verified."""
+    from grader.datasets.store import status
+    from grader.settings import read_settings
+
+    return _print_data(status(data_dir or read_settings().data_dir))
+
+
+@data_app.command("fetch")
+def data_fetch(*, data_dir: DataDir = None) -> int:
+    """Download the full data sets (needs the extra `experiments`)."""
+    from grader.datasets.fetch import fetch
+    from grader.settings import read_settings
+
+    return _print_data(fetch(data_dir or read_settings().data_dir))
+
+
+@data_app.command("import")
+def data_import(
+    folder: Annotated[Path, typer.Argument(help="Where the files are.")], *, data_dir: DataDir = None
+) -> int:
+    """Copy data sets from a folder on disk, after verifying them."""
+    from grader.datasets.store import import_folder
+    from grader.settings import read_settings
+
+    return _print_data(import_folder(folder, data_dir or read_settings().data_dir))
+
+
+def main() -> None:
+    """Run the command line; every error leaves as one sentence and an exit code."""
+    arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not cost a report.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        return int(app(args=list(arguments), prog_name="grader", standalone_mode=False) or 0)
+    except GraderError as error:
+        complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+    except CLICK_ERROR as error:
+        if not error.format_message():  # a bare `grader data` has already shown its help
+            return 2
+        complain(f"{error.format_message().rstrip('.')} (see --help)")
+        return 2
+    except Exception as error:  # noqa: BLE001  # the one catch-all: never a raw traceback
+        return _own_fault(error, show=DEBUG_FLAG in arguments)
+
+
+def output_folders(submissions: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Return the folder of each submission's report: `out`, or one below it each where there are several.
+
+    Submissions of the same name get as many of their parent folders' names as it takes to tell them apart.
+    """
+    if len(submissions) == 1:
+        return {submissions[0]: out}
+    paths = {path: path.resolve() for path in submissions}
+    if len(set(paths.values())) < len(submissions):
+        raise UsageError("the same submission was given twice")
+    names = {path: _name_at(real, 1) for path, real in paths.items()}
+    for depth in range(2, max(len(real.parts) for real in paths.values()) + 1):
+        folded = [name.casefold() for name in names.values()]
+        for path in [path for path, name in names.items() if folded.count(name.casefold()) > 1]:
+            names[path] = _name_at(paths[path], depth)
+    if len({name.casefold() for name in names.values()}) < len(names):
+        raise UsageError("two submissions have names that cannot be told apart; grade them one by one")
+    return {path: out / name for path, name in names.items()}
+
+
+def split_check_arguments(arguments: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
+    """Tell the path from the questions: `check`, `check q6.1`, `check my_work q6.1 q6.2`."""
+    is_question = re.compile(r"q[0-9]+(\.[0-9]+)?", re.IGNORECASE).fullmatch
+    if arguments and not is_question(arguments[0]):
+        return Path(arguments[0]), tuple(arguments[1:])
+    return Path(), tuple(arguments)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the most serious of several exit codes."""
+    return min(codes, key=SEVERITY.index, default=0)
+
+
+def complain(sentence: str) -> None:
+    """Write one line to standard error, whatever is in it."""
+    from grader.plain_text import one_line
+
+    typer.echo(f"grader: {one_line(sentence)}", err=True)
+
+
+def _grade_one(path: Path, options: GradeOptions, plan: Plan) -> Graded:
+    from grader import pipeline, terminal
+
+    console = terminal.make_console(stderr=True)
+    with terminal.progress(console, plan, pipeline.name_of(path)) as on_event:
+        return pipeline.grade(path, options, plan=plan, on_event=on_event)
+
+
+def _exit_code(graded: Graded, min_score: float | None) -> int:
+    score = graded.report.score
+    is_below = min_score is not None and (score is None or float(score) < min_score)
+    return graded.exit_code or int(is_below)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    from grader.reports import FORMATS
+
+    names = _names(text)
+    if unknown := [name for name in names if name not in FORMATS]:
+        raise UsageError(f"unknown format {unknown[0]!r}; known: {', '.join(FORMATS)}")
+    return names
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _name_at(real: Path, depth: int) -> str:
+    from grader.intake import safe_name
+
+    parts = [part for part in real.parts[-depth:] if part != real.anchor]
+    name = "-".join(parts)
+    return safe_name(name[:-4] if name.lower().endswith(".zip") else name)
+
+
+def _print_data(rows: Iterable[DatasetStatus]) -> int:
+    from grader import terminal
+
+    cells = [
+        (f"{row.name} {row.profile}", "verified" if row.verified else "missing", row.problem or f"{row.path}")
+        for row in rows
+    ]
+    terminal.print_table(terminal.make_console(), ("data", "state", "where"), cells)
+    return 0
+
+
+def _own_fault(error: Exception, *, show: bool) -> int:
+    details = "".join(traceback.format_exception(error))
+    if show:
+        typer.echo(details, err=True)
+        where = "see above"
+    else:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="grader-fault-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(details)
+        where = f"the details are in {file.name}"
+    complain(f"an unexpected fault in the grader itself ({type(error).__name__}); {where}")
+    return 3
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

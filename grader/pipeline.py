@@ -1,0 +1,261 @@
+"""The stages in order: plan, intake, checks, scoring. The only module that knows them all."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from grader.assignments.hw1.names import PLACES
+from grader.datasets import load_mnist
+from grader.errors import GraderError, GraderFault, SandboxUnavailable, SubmissionRejected, UsageError
+from grader.intake import open_submission, safe_name
+from grader.model import CheckResult, Limits, Submission
+from grader.plan import EXPERIMENTS_COMMAND, Plan, is_installed, make_plan
+from grader.records import GradingRequest
+from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
+from grader.rubric import load_rubric
+from grader.sandbox import default_limits
+from grader.sandbox.providers import PROVIDERS
+from grader.scoring import Ending, Facts, score
+from grader.session import Event, SuiteRun, run_suites
+from grader.settings import PUBLIC_SECRET, default_data_dir
+from grader.suites import read_suites
+
+INTERRUPTED_EXIT_CODE = 130
+GRADE_MIN_ISOLATION = 2
+PROFILES = ("sample", "full")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A homework: the folder with its rubric and suites, and where a submission may define each name."""
+
+    folder: Path
+    places: Mapping[str, Sequence[str]]
+
+
+HW1 = Assignment(Path(__file__).parent / "assignments" / "hw1", PLACES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeOptions:
+    """What the caller may choose; `rubric` replaces the assignment's own, `limits` the policy's.
+
+    `visible_only` is the student's own run.
+    """
+
+    questions: tuple[str, ...] = ()
+    profile: str = "sample"
+    device: str = "auto"
+    sandbox: str = "auto"
+    min_isolation: int = GRADE_MIN_ISOLATION
+    rubric: Path | None = None
+    seed: int | None = None
+    data_dir: Path | None = None
+    course_secret: str = field(default=PUBLIC_SECRET, repr=False)
+    assignment: Assignment = HW1
+    limits: Limits | None = None
+    visible_only: bool = False
+
+    @property
+    def is_grade(self) -> bool:
+        """Whether the result may count as a grade."""
+        return not self.visible_only and self.min_isolation >= GRADE_MIN_ISOLATION
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A report, and the error that explains it where it holds no score."""
+
+    report: Report
+    error: GraderError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code: 0 graded, 2 rejected, 3 our fault, 4 no isolation, 130 interrupted."""
+        if self.report.status == "interrupted":
+            return INTERRUPTED_EXIT_CODE
+        return 0 if self.error is None else self.error.exit_code
+
+
+def prepare(options: GradeOptions) -> Plan:
+    """Find everything wrong with the call before a process starts; return what grading will do.
+
+    Raise UsageError for unknown questions, rubrics, sandboxes and devices, DataUnavailable for missing data.
+    """
+    _is_one_of(options.profile, PROFILES, what="profile")
+    _is_one_of(options.sandbox, ("auto", *(provider.name for provider in PROVIDERS)), what="sandbox")
+    _is_one_of(options.device, DEVICES, what="device")
+    if options.min_isolation not in (1, 2, 3):
+        raise UsageError(f"--min-isolation is 1, 2 or 3, not {options.min_isolation}")
+    rubric = load_rubric(options.rubric or options.assignment.folder / "rubric.toml")
+    suites = read_suites(options.assignment.folder)
+    plan = make_plan(
+        rubric,
+        suites,
+        wanted=options.questions,
+        visible_only=options.visible_only,
+    )
+    if not plan.questions:
+        having = ", ".join(dict.fromkeys(check_id.rpartition(".")[0] for check_id in suites))
+        raise UsageError(f"none of these questions has visible checks yet; those that do: {having}")
+    if options.device == "cuda":
+        _require_cuda()
+    if plan.uses_dataset:
+        load_mnist(options.profile, options.data_dir)
+    return plan
+
+
+def grade(
+    path: Path,
+    options: GradeOptions,
+    *,
+    plan: Plan | None = None,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Graded:
+    """Grade one submission. There is always a report; only wrong calls raise (see `prepare`)."""
+    plan = plan or prepare(options)
+    clock = _Clock()
+    submission = SubmissionReport(name=name_of(path), sha256=None, files={})
+    try:
+        with open_submission(path, require=plan.required_parts) as opened:
+            submission = _submission_report(opened)
+            run = _run(opened, plan, options, on_event)
+    except SubmissionRejected as error:
+        run = SuiteRun(Ending.REJECTED, str(error))
+    except KeyboardInterrupt:
+        run = SuiteRun(Ending.INTERRUPTED, "grading was interrupted")
+    facts = Facts(
+        submission=submission,
+        environment=_environment(run, options),
+        timing=clock.timing(run.results),
+        ending=run.ending,
+        reason=run.reason,
+        broken=run.broken,
+        faults=run.faults,
+        log=run.log,
+    )
+    report = score(plan, run.results, facts)
+    return Graded(report, _error_of(report, run))
+
+
+def name_of(path: Path) -> str:
+    """Return a submission's name in reports and folders: its file's or folder's name, made safe."""
+    name = path.resolve().name
+    return safe_name(name[:-4] if name.lower().endswith(".zip") else name)
+
+
+def _run(
+    submission: Submission, plan: Plan, options: GradeOptions, on_event: Callable[[Event], None]
+) -> SuiteRun:
+    if not plan.checks:
+        return SuiteRun(Ending.FINISHED)
+    request = GradingRequest(
+        submission_root=submission.root,
+        submission_sha256=submission.sha256,
+        course_secret=options.course_secret,
+        checks=tuple(planned.check for planned in plan.checks),
+        places=options.assignment.places,
+        limits=options.limits or default_limits(),
+        provider=options.sandbox,
+        min_isolation=options.min_isolation,
+        profile=options.profile,
+        # Resolved here: the process starts elsewhere, and without HOME.
+        data_dir=(options.data_dir or default_data_dir()).resolve(),
+        device=_device(options.device),
+        seed=options.seed,
+    )
+    return run_suites(request, suites=options.assignment.folder, files=plan.files, on_event=on_event)
+
+
+def _error_of(report: Report, run: SuiteRun) -> GraderError | None:
+    reason = report.status_reason or ""
+    if run.ending is Ending.REJECTED:
+        return SubmissionRejected(reason)
+    if run.ending is Ending.NO_ISOLATION:
+        return SandboxUnavailable(reason)
+    return GraderFault(reason) if report.status == "grader_error" else None
+
+
+def _submission_report(submission: Submission) -> SubmissionReport:
+    return SubmissionReport(
+        name=submission.name,
+        sha256=submission.sha256,
+        files={str(file): size for file, size in submission.files.items()},
+    )
+
+
+def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
+    isolation = run.isolation
+    return EnvironmentReport(
+        is_grade=options.is_grade,
+        note=_note(options),
+        isolation=None if isolation is None else IsolationReport(**asdict(isolation)),
+        python=run.versions.get("python", platform.python_version()),
+        numpy=run.versions.get("numpy"),
+        torch=_installed_version("torch"),
+        device=_device(options.device),
+        platform=platform.platform(),
+        seed=options.seed,
+        seed_is_public=options.course_secret == PUBLIC_SECRET,
+        data_profile=options.profile,
+        grader_version=_installed_version("mytorch-grader") or "unknown",
+    )
+
+
+def _note(options: GradeOptions) -> str | None:
+    if options.visible_only:
+        return "a self-check, not a grade"
+    if not options.is_grade:
+        return (
+            f"not a grade: isolation level {options.min_isolation} was accepted, "
+            f"a grade needs {GRADE_MIN_ISOLATION}"
+        )
+    return None
+
+
+def _device(device: str) -> str:
+    # Everything this version runs is NumPy: the processor does it, unless someone insists.
+    return "cpu" if device == "auto" else device
+
+
+def _require_cuda() -> None:
+    if not is_installed("torch"):
+        raise UsageError(f"--device cuda needs PyTorch: {EXPERIMENTS_COMMAND}")
+    if not import_module("torch").cuda.is_available():
+        raise UsageError("--device cuda was asked for, and PyTorch finds no CUDA device here")
+
+
+def _installed_version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _is_one_of(value: str, known: Sequence[str], *, what: str) -> None:
+    if value not in known:
+        raise UsageError(f"unknown {what} {value!r}; known: {', '.join(known)}")
+
+
+class _Clock:
+    """When a grading started."""
+
+    def __init__(self) -> None:
+        self._started_at = datetime.now(UTC)
+        self._started_s = time.monotonic()
+
+    def timing(self, results: Mapping[str, CheckResult]) -> TimingReport:
+        """Return the times so far."""
+        return TimingReport(
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            wall_time_s=round(time.monotonic() - self._started_s, 3),
+            checks_s=round(sum(result.duration_s for result in results.values()), 3),
+        )

@@ -1,0 +1,154 @@
+"""What one grading will do: the questions asked for, their checks in order, and what cannot run here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+
+from grader.errors import UsageError
+from grader.model import Check, Visibility
+from grader.rubric import Question, Rubric, select
+from grader.suites import DeclaredCheck
+
+EXPERIMENTS_COMMAND = "pip install 'mytorch-grader[experiments]'"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCheck:
+    """A check that will run, and its points."""
+
+    declared: DeclaredCheck
+    points: Decimal
+
+    @property
+    def check(self) -> Check:
+        """The check itself."""
+        return self.declared.check
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedQuestion:
+    """A question that was asked for; `not_run_reason` says why its checks cannot run here."""
+
+    question: Question
+    checks: tuple[PlannedCheck, ...]
+    written: Mapping[str, Decimal]
+    max_score: Decimal
+    not_run_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The selection from the rubric for one grading; `hidden` are the checks left out of a self-check."""
+
+    rubric: Rubric
+    questions: tuple[PlannedQuestion, ...]
+    hidden: tuple[PlannedCheck, ...] = ()
+
+    @property
+    def checks(self) -> tuple[PlannedCheck, ...]:
+        """The checks that will run, in order."""
+        return tuple(
+            planned
+            for question in self.questions
+            if question.not_run_reason is None
+            for planned in question.checks
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The suites to collect."""
+        return tuple(dict.fromkeys(planned.declared.file for planned in self.checks))
+
+    @property
+    def required_parts(self) -> frozenset[str]:
+        """What the submission must hold for the checks to make sense; `theory` is optional to hand in."""
+        parts: frozenset[str] = frozenset()
+        for planned in self.questions:
+            if planned.checks and planned.not_run_reason is None:
+                parts |= planned.question.submission_parts
+        return parts - {"theory"}
+
+    @property
+    def uses_dataset(self) -> bool:
+        """Whether a check reads MNIST."""
+        return any(planned.declared.uses_dataset for planned in self.checks)
+
+
+def is_installed(package: str) -> bool:
+    """Say whether a package could be imported here, without importing it."""
+    return find_spec(package) is not None
+
+
+def make_plan(
+    rubric: Rubric,
+    declared: Mapping[str, DeclaredCheck],
+    *,
+    wanted: Iterable[str] = (),
+    visible_only: bool = False,
+    is_installed: Callable[[str], bool] = is_installed,
+) -> Plan:
+    """Select questions and pair their checks with points.
+
+    `visible_only` is the student's own run: no hidden checks, no written parts, no questions
+    without checks. Raise UsageError for unknown questions and for a rubric that does not fit the suites.
+    """
+    agree(rubric, declared)
+    selected = select(rubric, wanted)
+    questions = tuple(_planned(question, declared, is_installed) for question in selected)
+    if not visible_only:
+        return Plan(rubric, questions)
+    hidden = tuple(planned for question in questions for planned in question.checks if _is_hidden(planned))
+    visible = (_visible_part(question) for question in questions)
+    return Plan(rubric, tuple(question for question in visible if question.checks), hidden)
+
+
+def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:
+    """Raise UsageError unless the rubric gives points to exactly the checks that its questions have."""
+    for question in rubric.questions:
+        there = {name for name, entry in declared.items() if entry.check.question == question.id}
+        if unknown := sorted(set(question.checks) - there):
+            known = ", ".join(sorted(there)) or "none"
+            raise UsageError(f"the rubric names the check {unknown[0]}, which does not exist; known: {known}")
+        if question.checks and (left_out := sorted(there - set(question.checks))):
+            raise UsageError(f"the rubric leaves out the check {left_out[0]}; give it 0 points instead")
+
+
+def _planned(
+    question: Question, declared: Mapping[str, DeclaredCheck], installed: Callable[[str], bool]
+) -> PlannedQuestion:
+    checks = tuple(
+        PlannedCheck(entry, question.checks[name])
+        for name, entry in declared.items()
+        if name in question.checks
+    )
+    return PlannedQuestion(
+        question,
+        checks,
+        question.written,
+        question.points,
+        _not_run_reason(question, installed),
+    )
+
+
+def _not_run_reason(question: Question, installed: Callable[[str], bool]) -> str | None:
+    missing = ", ".join(package for package in question.packages if not installed(package))
+    if question.checks:
+        return f"needs {missing}: {EXPERIMENTS_COMMAND}" if missing else None
+    if sum(question.written.values(), Decimal(0)) == question.points:
+        return None  # a person marks all of it
+    reason = f"this version has no automatic checks for {question.id} yet"
+    return f"{reason} (they will need {missing}: {EXPERIMENTS_COMMAND})" if missing else reason
+
+
+def _is_hidden(planned: PlannedCheck) -> bool:
+    return planned.check.visibility is not Visibility.VISIBLE
+
+
+def _visible_part(question: PlannedQuestion) -> PlannedQuestion:
+    checks = tuple(planned for planned in question.checks if not _is_hidden(planned))
+    points = sum((planned.points for planned in checks), Decimal(0))
+    return PlannedQuestion(question.question, checks, {}, points, question.not_run_reason)

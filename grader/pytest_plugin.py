@@ -1,0 +1,317 @@
+"""Run checks under pytest, on the trusted side: `@check`, the fixtures, outcomes to CheckResults.
+
+`grader.session` starts the process. A result leaves it through pytest-json-report's metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from grader.client import Student, open_student
+from grader.datasets import Mnist, load_mnist
+from grader.errors import CheckFailed, SandboxUnavailable, StudentFault
+from grader.model import (
+    ArrayExcerpt,
+    Check,
+    CheckResult,
+    Feedback,
+    Isolation,
+    Outcome,
+    Visibility,
+)
+from grader.records import (
+    GradingRequest,
+    finite,
+    request_from_record,
+    result_to_record,
+    seed_of,
+)
+from grader.sandbox.policy import read_policy
+from grader.sandbox.trusted import die_with_parent, make_undumpable
+from grader.suites import suite_file_name
+
+_ATTRIBUTE = "_grader_check"
+_MAX_TRACEBACK_CHARACTERS = 3500
+_Test = TypeVar("_Test", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What `@check` says; the title is the first line of the docstring."""
+
+    id: str
+    needs: tuple[str, ...]
+    visibility: Visibility | None
+
+
+def check(
+    check_id: str,
+    *,
+    needs: tuple[str, ...] = (),
+    visibility: Visibility | None = None,
+) -> Callable[[_Test], _Test]:
+    """Make a function the check `check_id`; its points are in the rubric.
+
+    The check is skipped when one that it `needs` (of the same question) did not pass. Without
+    `visibility` it is visible in visible/ and hidden in hidden/. `grader.suites` reads all of this
+    from the source, so write literals.
+    """
+
+    def declare(function: _Test) -> _Test:
+        setattr(function, _ATTRIBUTE, Declaration(check_id, needs, visibility))
+        return function
+
+    return declare
+
+
+class GraderHooks:
+    """The hooks this plugin adds."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_grader_open_student(self, grading_request: GradingRequest) -> Student | None:
+        """Open the student that the checks of one question talk to; SandboxUnavailable ends the run."""
+
+
+class Grading:
+    """One grading: its open student, what has been found so far, and the hooks that keep both up to date."""
+
+    def __init__(self, request: GradingRequest, events: int) -> None:
+        self.request = request
+        self._checks = {check_.id: check_ for check_ in request.checks}
+        self._events = events
+        self._results: dict[str, CheckResult] = {}
+        self._faults: dict[str, str] = {}
+        self._broken: dict[str, str] = {}
+        self._skipped: str | None = None  # why the check at hand is not tried
+        self._student: Student | None = None
+        self._question: str | None = None
+        self._isolation: Isolation | None = None
+        self._versions: dict[str, str] = {}
+        self._no_isolation: str | None = None
+
+    def student_for(self, item: pytest.Item) -> Student:
+        """Return the question's student, ready for this check: one worker a question."""
+        check_ = self._check_of(item)
+        try:
+            if self._student is None or self._question != check_.question:
+                self._close_student()
+                self._student = self._open(item.config)
+                self._question = check_.question
+            self._student.begin_check(check_.id, seed=seed_of(self.request, check_.id))
+        except SandboxUnavailable as error:
+            self._no_isolation = str(error)
+            pytest.exit(str(error))
+        return self._student
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep exactly the checks that were asked for, in the order in which they were asked for."""
+        order = {name: position for position, name in enumerate(self._checks)}
+        items[:] = sorted(
+            (item for item in items if declaration_of(item) and self._id_of(item) in order),
+            key=lambda item: order[self._id_of(item)],
+        )
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember suites that do not load: what they should have checked is our fault."""
+        if report.failed:
+            for question in {check_.question for check_ in self.request.checks}:
+                if report.nodeid.endswith(suite_file_name(question)):
+                    self._broken[question] = report.longreprtext[-_MAX_TRACEBACK_CHARACTERS:]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Tell the pipeline when a check starts and what it found."""
+        name = self._id_of(item)
+        self._tell({"event": "started", "id": name})
+        answer = yield
+        if name in self._results:
+            record = result_to_record(self._results[name])
+            self._tell({"event": "finished", "id": name, "result": record})
+        return answer
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip a check when one that it needs ran and did not pass."""
+        self._skipped = None
+        for need in self._check_of(item).needs:
+            result = self._results.get(need)
+            if result is not None and result.outcome is not Outcome.PASSED:
+                title = result.check.title.rstrip(".")
+                self._skipped = f"not tried, because this did not pass: {title} ({need})"
+                pytest.skip(self._skipped)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+        """End the worker after the last check of a question."""
+        answer = yield
+        if nextitem is None or self._check_of(nextitem).question != self._question:
+            self._close_student()
+        return answer
+
+    def pytest_json_runtest_metadata(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> dict[str, Any] | None:
+        """Judge the end of a phase (setup, call, teardown), and put the result into the report."""
+        check_ = self._check_of(item)
+        if call.excinfo is not None:
+            outcome, feedback = self._verdict(check_, call.excinfo.value)
+            self._results[check_.id] = CheckResult(check_, outcome, feedback, call.duration)
+        elif call.when == "call":
+            self._results[check_.id] = CheckResult(check_, Outcome.PASSED, Feedback(""), call.duration)
+        result = self._results.get(check_.id)
+        return None if result is None else {"grader": result_to_record(result)}
+
+    def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
+        """Add what belongs to no single check."""
+        json_report["grader"] = {
+            "isolation": self._isolation and finite(asdict(self._isolation)),
+            "versions": self._versions,
+            "no_isolation": self._no_isolation,
+            "faults": self._faults,
+            "broken": self._broken,
+        }
+
+    def pytest_sessionfinish(self) -> None:
+        """End the worker, however the run ended."""
+        self._close_student()
+
+    def _open(self, config: pytest.Config) -> Student:
+        student: Student = config.hook.pytest_grader_open_student(grading_request=self.request)
+        self._isolation = student.isolation
+        self._versions = dict(student.versions)
+        return student
+
+    def _close_student(self) -> None:
+        student, self._student, self._question = self._student, None, None
+        if student is not None:
+            student.close()
+
+    def _verdict(self, check_: Check, error: BaseException) -> tuple[Outcome, Feedback]:
+        if isinstance(error, StudentFault):
+            return Outcome(error.outcome), _feedback(check_, error)
+        if self._skipped is not None:
+            return Outcome.SKIPPED, Feedback(self._skipped)
+        self._faults[check_.id] = _own_traceback(error)
+        kind = type(error).__name__
+        return Outcome.GRADER_ERROR, Feedback(
+            f"the grader itself failed in this check ({kind}); nobody loses points for it"
+        )
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        line = json.dumps(event, allow_nan=False).encode() + b"\n"
+        while line:
+            line = line[os.write(self._events, line) :]
+
+    def _check_of(self, item: pytest.Item) -> Check:
+        return self._checks[self._id_of(item)]
+
+    @staticmethod
+    def _id_of(item: pytest.Item) -> str:
+        declaration = declaration_of(item)
+        return "" if declaration is None else declaration.id
+
+
+GRADING = pytest.StashKey[Grading]()
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare our hooks."""
+    pluginmanager.add_hookspecs(GraderHooks)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """Read the request before pytest captures the standard streams; from then on only events go out."""
+    make_undumpable()  # before there is a secret to read
+    die_with_parent()
+    # A parent in the background may ignore SIGINT, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    request = request_from_record(json.loads(sys.stdin.buffer.read()))
+    events = os.dup(1)  # workers do not inherit it
+    os.dup2(2, 1)  # whatever else is printed cannot look like an event
+    grading = Grading(request, events)
+    early_config.stash[GRADING] = grading
+    early_config.pluginmanager.register(grading, "grading")
+    return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_grader_open_student(grading_request: GradingRequest) -> Student:
+    """Open a sandboxed worker on the submission."""
+    return open_student(
+        grading_request.submission_root,
+        places=grading_request.places,
+        provider=grading_request.provider,
+        min_isolation=grading_request.min_isolation,
+        policy=replace(read_policy(), limits=grading_request.limits),
+    )
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest) -> Student:
+    """Return the submission's code in its worker, seeded for this check."""
+    return request.config.stash[GRADING].student_for(request.node)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Return this check's seed for this submission."""
+    declaration = declaration_of(request.node)
+    return 0 if declaration is None else seed_of(request.config.stash[GRADING].request, declaration.id)
+
+
+@pytest.fixture
+def rng(seed: int) -> np.random.Generator:
+    """Return this check's own generator of random numbers."""
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def dataset(request: pytest.FixtureRequest) -> Mnist:
+    """Return MNIST, in the profile that was asked for."""
+    grading_request = request.config.stash[GRADING].request
+    return load_mnist(grading_request.profile, grading_request.data_dir)
+
+
+def declaration_of(item: pytest.Item) -> Declaration | None:
+    """Return what `@check` said about a test, or None where there is no `@check`."""
+    declaration: Declaration | None = getattr(getattr(item, "function", None), _ATTRIBUTE, None)
+    return declaration
+
+
+def _own_traceback(error: BaseException) -> str:
+    """Format an exception from our first frame on; its end is kept where it is long."""
+    told = traceback.TracebackException.from_exception(error)
+    own = [frame for frame in told.stack if not {"_pytest", "pluggy"} & set(Path(frame.filename).parts)]
+    told.stack = traceback.StackSummary.from_list(own)
+    return "".join(told.format())[-_MAX_TRACEBACK_CHARACTERS:]
+
+
+def _feedback(check_: Check, error: StudentFault) -> Feedback:
+    reproduce = f"grader check . {check_.question}" if check_.visibility is Visibility.VISIBLE else None
+    if not isinstance(error, CheckFailed):
+        return Feedback(str(error), reproduce=reproduce)
+    return Feedback(
+        str(error),
+        expected=_shown(error.expected),
+        got=_shown(error.got),
+        first_bad_index=error.first_bad_index and tuple(int(index) for index in error.first_bad_index),
+        max_relative_error=None if error.max_relative_error is None else float(error.max_relative_error),
+        reproduce=reproduce,
+    )
+
+
+def _shown(value: object) -> ArrayExcerpt | str | None:
+    return value if value is None or isinstance(value, ArrayExcerpt | str) else str(value)

@@ -1,0 +1,197 @@
+"""The shape of `report.json`; its JSON Schema is published as `report.schema.json` beside this module.
+
+Every text passes `grader.plain_text.scrub` on its way in, since much of it was written by students.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from typing_extensions import TypeAliasType
+
+from grader.model import Outcome, Visibility
+from grader.plain_text import scrub
+
+SCHEMA: Literal["grader/report/v1"] = "grader/report/v1"
+SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
+
+
+def _number(points: Decimal) -> int | float:
+    return int(points) if points == points.to_integral_value() else float(points)
+
+
+Text = Annotated[str, AfterValidator(scrub)]
+# Decimal in Python, so that 0.1 + 0.2 is 0.3; a plain number in JSON.
+Points = Annotated[
+    Decimal,
+    Field(ge=0, allow_inf_nan=False),
+    PlainSerializer(_number, when_used="json"),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
+NonFinite = Literal["nan", "inf", "-inf"]
+Values = TypeAliasType("Values", "bool | int | FiniteFloat | Text | list[Values]")
+
+
+class Record(BaseModel):
+    """Base of every part of the report: frozen, no unknown fields, no NaN."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True, validate_by_name=True
+    )
+
+
+class ExcerptReport(Record):
+    """A window of an array around the first difference; non-finite values are strings."""
+
+    shape: tuple[int, ...]
+    dtype: Text
+    offset: tuple[int, ...]
+    values: Values
+    is_whole: bool
+
+
+class FeedbackReport(Record):
+    """What can be said about one check."""
+
+    message: Text
+    expected: ExcerptReport | Text | None = None
+    got: ExcerptReport | Text | None = None
+    first_bad_index: tuple[int, ...] | None = None
+    max_relative_error: FiniteFloat | NonFinite | None = None
+    reproduce: Text | None = None
+
+
+class CheckReport(Record):
+    """One check, or one written part; `score` is null where nobody has judged it yet."""
+
+    id: str
+    title: Text
+    outcome: Outcome
+    kind: Literal["auto", "written"]
+    score: Points | None
+    max_score: Points
+    visibility: Visibility
+    feedback: FeedbackReport
+    duration_s: FiniteFloat
+    grader_fault: Text | None = Field(default=None, description="For the instructor only: what failed in us.")
+
+
+class QuestionReport(Record):
+    """One question; `score` is null where it was not scored."""
+
+    id: str
+    title: Text
+    score: Points | None
+    max_score: Points
+    status: Literal["graded", "manual", "not_run"]
+    not_run_reason: Text | None = None
+    checks: tuple[CheckReport, ...] = ()
+
+
+class SubmissionReport(Record):
+    """What was graded; `sha256` is null where the submission could not be opened."""
+
+    name: Text
+    sha256: str | None
+    files: dict[Text, int]
+
+
+class AssignmentReport(Record):
+    """By which rubric."""
+
+    id: Text
+    version: Text
+    rubric_digest: str
+
+
+class MarkReport(Record):
+    """A person's mark for a written part."""
+
+    question: str
+    by: Text
+    at: str
+    points: Points
+    comment: Text | None = None
+
+
+class FlagReport(Record):
+    """Something for a person to look at; never a deduction."""
+
+    kind: str
+    message: Text
+    where: Text | None = None
+
+
+class IsolationReport(Record):
+    """Under what isolation the student's code was seen to run, and what that does not cover."""
+
+    level: int
+    name: Text
+    provider: Text
+    covers: tuple[Text, ...]
+    does_not_cover: tuple[Text, ...]
+    probes: dict[Text, Text]
+
+
+class EnvironmentReport(Record):
+    """Where and how; `is_grade` is false for a self-check and below isolation level 2."""
+
+    is_grade: bool
+    note: Text | None
+    isolation: IsolationReport | None
+    python: Text
+    numpy: Text | None
+    torch: Text | None
+    device: str
+    platform: Text
+    seed: int | None = Field(description="The number given with --seed; null: derived from the submission.")
+    seed_is_public: bool = Field(description="Whether students can predict the inputs: no course secret.")
+    data_profile: str
+    grader_version: str
+
+
+class TimingReport(Record):
+    """When, in UTC, and how long, in seconds."""
+
+    started_at: str
+    wall_time_s: FiniteFloat
+    checks_s: FiniteFloat
+
+
+class Report(Record):
+    """The result of one grading. `score` is null, never 0, where it was not scored."""
+
+    schema_: Literal["grader/report/v1"] = Field(default=SCHEMA, alias="schema")
+    submission: SubmissionReport
+    assignment: AssignmentReport
+    status: Literal["graded", "partial", "rejected", "interrupted", "grader_error"]
+    status_reason: Text | None
+    score: Points | None
+    max_score: Points
+    rubric_max_score: Points
+    pending: Points
+    questions: tuple[QuestionReport, ...]
+    marks: tuple[MarkReport, ...] = ()
+    flags: tuple[FlagReport, ...] = ()
+    environment: EnvironmentReport
+    timing: TimingReport
+    grader_log: Text | None = Field(default=None, description="For the instructor only: our own last words.")
+
+
+def report_schema() -> str:
+    """Return the JSON Schema of `report.json` as text, as it is published in the package."""
+    schema = Report.model_json_schema(mode="serialization", by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"

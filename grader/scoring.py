@@ -1,0 +1,236 @@
+"""Check results and a rubric become a report. Pure arithmetic: nothing runs, nothing is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from grader.model import ArrayExcerpt, CheckResult, Feedback, Outcome, Visibility
+from grader.plan import Plan, PlannedCheck, PlannedQuestion
+from grader.reports.schema import (
+    AssignmentReport,
+    CheckReport,
+    EnvironmentReport,
+    ExcerptReport,
+    FeedbackReport,
+    QuestionReport,
+    Report,
+    SubmissionReport,
+    TimingReport,
+)
+
+ReportStatus = Literal["graded", "partial", "rejected", "interrupted", "grader_error"]
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    BROKE = "broke"  # our process died, hung or could not start
+    NO_ISOLATION = "no_isolation"
+    REJECTED = "rejected"
+
+
+_NOTHING_RAN = frozenset({Ending.NO_ISOLATION, Ending.REJECTED})
+_NOT_SCORED: frozenset[ReportStatus] = frozenset({"rejected", "interrupted", "grader_error"})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a report says beside scores.
+
+    `broken` maps questions whose suite could not be loaded to the reason, `faults` maps checks
+    in which we failed to our traceback; `log` is the end of our own error output.
+    """
+
+    submission: SubmissionReport
+    environment: EnvironmentReport
+    timing: TimingReport
+    ending: Ending = Ending.FINISHED
+    reason: str | None = None
+    broken: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    log: str | None = None
+
+
+def score(plan: Plan, results: Mapping[str, CheckResult], facts: Facts) -> Report:
+    """Add up points into a report: every planned check is in it, whether it reported or not."""
+    questions = tuple(_question(planned, results, facts) for planned in plan.questions)
+    status = _status(questions, facts.ending)
+    return Report(
+        submission=facts.submission,
+        assignment=AssignmentReport(
+            id=plan.rubric.assignment, version=plan.rubric.version, rubric_digest=plan.rubric.digest
+        ),
+        status=status,
+        status_reason=_status_reason(status, questions, facts),
+        score=None if status in _NOT_SCORED else _total([question.score for question in questions]),
+        max_score=_sum(question.max_score for question in plan.questions),
+        rubric_max_score=plan.rubric.points,
+        pending=_sum(
+            check.max_score
+            for question in questions
+            for check in question.checks
+            if check.outcome is Outcome.PENDING
+        ),
+        questions=questions,
+        environment=facts.environment,
+        timing=facts.timing,
+        grader_log=facts.log,
+    )
+
+
+def _question(planned: PlannedQuestion, results: Mapping[str, CheckResult], facts: Facts) -> QuestionReport:
+    question = planned.question
+    reason = planned.not_run_reason
+    if facts.ending in _NOTHING_RAN:
+        return _not_run(planned, facts.reason or str(facts.ending), ())
+    written = tuple(_written(name, points) for name, points in planned.written.items())
+    if reason is not None:
+        return _not_run(planned, reason, written)
+    checks = tuple(_check(each, results.get(each.check.id), facts) for each in planned.checks)
+    unscored = [check for check in checks if check.score is None]
+    if unscored:
+        return _not_run(planned, _unscored_reason(unscored, facts), checks + written)
+    return QuestionReport(
+        id=question.id,
+        title=question.title,
+        score=_total([check.score for check in checks]),
+        max_score=planned.max_score,
+        status="graded" if checks else "manual",
+        checks=checks + written,
+    )
+
+
+def _not_run(planned: PlannedQuestion, reason: str, checks: tuple[CheckReport, ...]) -> QuestionReport:
+    return QuestionReport(
+        id=planned.question.id,
+        title=planned.question.title,
+        score=None,
+        max_score=planned.max_score,
+        status="not_run",
+        not_run_reason=reason,
+        checks=checks,
+    )
+
+
+def _unscored_reason(unscored: list[CheckReport], facts: Facts) -> str:
+    if facts.ending is Ending.INTERRUPTED:
+        return "grading was interrupted"
+    count = "one check" if len(unscored) == 1 else f"{len(unscored)} checks"
+    return f"the grader failed in {count}; nobody loses points for it"
+
+
+def _check(planned: PlannedCheck, result: CheckResult | None, facts: Facts) -> CheckReport:
+    if result is None:
+        outcome, feedback = _unreported(planned, facts)
+        duration_s = 0.0
+    else:
+        outcome, feedback, duration_s = result.outcome, result.feedback, result.duration_s
+    return CheckReport(
+        id=planned.check.id,
+        title=planned.check.title,
+        outcome=outcome,
+        kind="auto",
+        score=_points(outcome, planned.points),
+        max_score=planned.points,
+        visibility=planned.check.visibility,
+        feedback=_feedback(feedback),
+        duration_s=round(duration_s, 6),
+        grader_fault=facts.faults.get(planned.check.id) or facts.broken.get(planned.check.question),
+    )
+
+
+def _unreported(planned: PlannedCheck, facts: Facts) -> tuple[Outcome, Feedback]:
+    if facts.ending is Ending.INTERRUPTED:
+        return Outcome.MISSING, Feedback("not run: grading was interrupted")
+    if facts.ending is Ending.BROKE:
+        return Outcome.GRADER_ERROR, Feedback("not run: the grader itself failed; nobody loses points for it")
+    if planned.check.question in facts.broken:
+        return Outcome.GRADER_ERROR, Feedback(
+            "not run: the grader could not load the checks of this question; nobody loses points for it"
+        )
+    return Outcome.MISSING, Feedback("this check did not report, though the run finished: the grader's fault")
+
+
+def _points(outcome: Outcome, points: Decimal) -> Decimal | None:
+    if outcome is Outcome.PASSED:
+        return points
+    if outcome in (Outcome.GRADER_ERROR, Outcome.MISSING, Outcome.PENDING):
+        return None
+    return Decimal(0)
+
+
+def _written(name: str, points: Decimal) -> CheckReport:
+    return CheckReport(
+        id=name,
+        title=name.rpartition(".")[2].replace("_", " "),
+        outcome=Outcome.PENDING,
+        kind="written",
+        score=None,
+        max_score=points,
+        visibility=Visibility.VISIBLE,
+        feedback=FeedbackReport(message="a person marks this part"),
+        duration_s=0.0,
+    )
+
+
+def _feedback(feedback: Feedback) -> FeedbackReport:
+    error = feedback.max_relative_error
+    return FeedbackReport(
+        message=feedback.message,
+        expected=_excerpt(feedback.expected),
+        got=_excerpt(feedback.got),
+        first_bad_index=feedback.first_bad_index,
+        max_relative_error=error if error is None or math.isfinite(error) else str(float(error)),  # type: ignore[arg-type]
+        reproduce=feedback.reproduce,
+    )
+
+
+def _excerpt(value: ArrayExcerpt | str | None) -> ExcerptReport | str | None:
+    if not isinstance(value, ArrayExcerpt):
+        return value
+    return ExcerptReport(
+        shape=value.shape,
+        dtype=value.dtype,
+        offset=value.offset,
+        values=value.values,  # type: ignore[arg-type]  # validated on entry
+        is_whole=value.is_whole,
+    )
+
+
+def _status(questions: tuple[QuestionReport, ...], ending: Ending) -> ReportStatus:
+    if ending is Ending.REJECTED:
+        return "rejected"
+    if ending is Ending.INTERRUPTED:
+        return "interrupted"
+    if ending is not Ending.FINISHED or any(
+        check.kind == "auto" and check.score is None for question in questions for check in question.checks
+    ):
+        return "grader_error"
+    return "partial" if any(question.status == "not_run" for question in questions) else "graded"
+
+
+def _status_reason(status: ReportStatus, questions: tuple[QuestionReport, ...], facts: Facts) -> str | None:
+    if facts.reason is not None:
+        return facts.reason
+    open_questions = [question.id for question in questions if question.status == "not_run"]
+    if status == "partial":
+        return f"not run: {', '.join(open_questions)}"
+    if status == "grader_error":
+        return f"the grader failed in {', '.join(open_questions)}; nobody loses points for it"
+    return None
+
+
+def _total(scores: list[Decimal | None]) -> Decimal | None:
+    known = [each for each in scores if each is not None]
+    return _sum(known) if known else None
+
+
+def _sum(points: Iterable[Decimal]) -> Decimal:
+    return sum(points, Decimal(0))

@@ -1,0 +1,293 @@
+"""Run the suites in a fresh pytest process, and read what they found.
+
+The process holds the course's secret and the expected values; it gets both on its standard input,
+never in arguments, environment or files, and makes itself unreadable for other processes first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import site
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from grader.model import CheckResult, Isolation
+from grader.records import (
+    GradingRequest,
+    isolation_from_record,
+    request_to_record,
+    result_from_record,
+)
+from grader.scoring import Ending
+from grader.settings import environment_values
+
+STOP_SECONDS = 5.0
+# Beyond a check's own limits: starting workers, loading data and suites, our side of the arithmetic.
+SLACK_SECONDS = 120.0
+_LOG_BYTES = 4096
+# All that the process inherits: where programs and temporary files are, and what Windows and BLAS need.
+_INHERITED = (
+    "PATH",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+)
+_INI = Path(__file__).with_name("suites.ini")
+_PYTEST_TESTS_PASSED_OR_FAILED = (0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A check has started, or has finished: then with its result."""
+
+    check_id: str
+    result: CheckResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRun:
+    """What one pytest process found. `log` is the end of its error output, when it broke."""
+
+    ending: Ending
+    reason: str | None = None
+    results: Mapping[str, CheckResult] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    isolation: Isolation | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    log: str | None = None
+
+
+def run_suites(
+    request: GradingRequest,
+    *,
+    suites: Path,
+    files: Sequence[Path],
+    on_event: Callable[[Event], None],
+    slack_s: float = SLACK_SECONDS,
+) -> SuiteRun:
+    """Run the requested checks; never raises for what happens in there, nor for Ctrl-C meanwhile.
+
+    A check that is silent for longer than all its limits and `slack_s` is our hang: the run is stopped.
+    """
+    # A failing clean-up must not cost a report.
+    with tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as scratch:
+        process = _Process(Path(scratch), suites=suites, files=files)
+        try:
+            process.send(request)
+            ended = process.follow(on_event, _allowances(request, slack_s))
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+            ended = process.stop()
+        finally:
+            process.kill()
+        return process.outcome(interrupted=interrupted, ended=ended)
+
+
+def _allowances(request: GradingRequest, slack_s: float) -> Mapping[str | None, float]:
+    """Return the seconds that may pass after each check's start, and (None) at any other time."""
+    limits = request.limits
+    allowances: dict[str | None, float] = {None: slack_s}
+    own_s = limits.check_s + limits.training_s + limits.import_s
+    return allowances | {check.id: own_s + slack_s for check in request.checks}
+
+
+class _Process:
+    """The pytest process, its events and its files."""
+
+    def __init__(self, scratch: Path, *, suites: Path, files: Sequence[Path]) -> None:
+        self._report = scratch / "report.json"
+        self._log = scratch / "stderr"
+        self._seen: dict[str, CheckResult] = {}
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        empty = scratch / "empty"
+        empty.mkdir()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                _command(suites, files, self._report),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=empty,
+                env={**environment_values(_INHERITED), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                start_new_session=True,  # Ctrl-C reaches it through us only
+            )
+        self._reader = threading.Thread(target=self._read_lines, daemon=True)
+        self._reader.start()
+
+    def send(self, request: GradingRequest) -> None:
+        """Write the request and close the pipe."""
+        # A process that died at once is told from its exit status and its log.
+        with suppress(OSError), _pipe(self._process.stdin) as stdin:
+            stdin.write(json.dumps(request_to_record(request), allow_nan=False).encode())
+
+    def follow(self, on_event: Callable[[Event], None], allowances: Mapping[str | None, float]) -> bool:
+        """Hand on events until the process ends; return False when it was silent for too long."""
+        allowance_s = allowances[None]
+        while True:
+            try:
+                line = self._lines.get(timeout=allowance_s)
+            except queue.Empty:
+                return False
+            if line is None:
+                return self._ends_within(allowances[None])
+            event = self._note(line)
+            allowance_s = allowances[event.check_id if event.result is None else None]
+            on_event(event)
+
+    def stop(self) -> bool:
+        """Ask the process to end, as Ctrl-C would; a second Ctrl-C cuts the wait short."""
+        try:
+            self._process.send_signal(signal.SIGINT)
+            return self._ends_within(STOP_SECONDS)
+        except (KeyboardInterrupt, OSError, ValueError):
+            return False
+
+    def kill(self) -> None:
+        """End the process and its whole group, if it is still there."""
+        if self._process.poll() is None:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
+
+    def outcome(self, *, interrupted: bool, ended: bool) -> SuiteRun:
+        """Read the report of pytest-json-report, or make do with the events where there is none."""
+        self._reader.join(STOP_SECONDS)
+        while not self._lines.empty():
+            if line := self._lines.get():
+                self._note(line)
+        log = self._end_of_log()
+        report = self._read_report()
+        if report is None:
+            ending = Ending.INTERRUPTED if interrupted else Ending.BROKE
+            reason = _why(self._process.returncode, ended=ended, interrupted=interrupted)
+            return SuiteRun(ending, reason, self._seen, log=log)
+        return _read(report, interrupted=interrupted, log=log)
+
+    def _note(self, line: bytes) -> Event:
+        record = json.loads(line)
+        if record["event"] == "started":
+            return Event(record["id"])
+        result = result_from_record(record["result"])
+        self._seen[result.check.id] = result
+        return Event(result.check.id, result)
+
+    def _ends_within(self, seconds: float) -> bool:
+        try:
+            self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _read_lines(self) -> None:
+        with _pipe(self._process.stdout) as stdout:
+            for line in stdout:
+                if line.endswith(b"\n"):  # or it was killed while it wrote
+                    self._lines.put(line)
+        self._lines.put(None)
+
+    def _read_report(self) -> dict[str, Any] | None:
+        try:
+            report: dict[str, Any] = json.loads(self._report.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return report if "grader" in report else None
+
+    def _end_of_log(self) -> str | None:
+        data = self._log.read_bytes()[-_LOG_BYTES:]
+        return data.decode(errors="replace").strip() or None
+
+
+def _command(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
+    return [
+        sys.executable,
+        *_isolated_mode(),
+        "-X",
+        "utf8",
+        "-m",
+        "pytest",
+        f"--config-file={_INI}",
+        f"--rootdir={suites}",
+        f"--confcutdir={suites}",
+        "--import-mode=importlib",
+        "--assert=plain",
+        "--continue-on-collection-errors",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "pytest_jsonreport.plugin",
+        "-p",
+        "grader.pytest_plugin",
+        "--json-report",
+        f"--json-report-file={report}",
+        "--json-report-omit",
+        "collectors",
+        "log",
+        "traceback",
+        "streams",
+        "warnings",
+        "keywords",
+        "--",
+        *map(str, files),
+    ]
+
+
+def _isolated_mode() -> tuple[str, ...]:
+    # -I also hides the user's own site-packages; where we are installed there, that is all it must not do.
+    user_site = Path(site.getusersitepackages())
+    return ("-E", "-P") if user_site in Path(__file__).parents else ("-I",)
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:  # only to tell mypy: both pipes are asked for
+        raise AssertionError
+    return stream
+
+
+def _read(report: Mapping[str, Any], *, interrupted: bool, log: str | None) -> SuiteRun:
+    ours = report["grader"]
+    ending, reason = Ending.FINISHED, None
+    if ours["no_isolation"] is not None:
+        ending, reason = Ending.NO_ISOLATION, ours["no_isolation"]
+    elif interrupted:
+        ending, reason = Ending.INTERRUPTED, "grading was interrupted"
+    elif report["exitcode"] not in _PYTEST_TESTS_PASSED_OR_FAILED and not ours["broken"]:
+        ending, reason = Ending.BROKE, f"the run of the checks ended early (pytest exit {report['exitcode']})"
+    found = [test["metadata"]["grader"] for test in report.get("tests", ()) if "metadata" in test]
+    results = [result_from_record(record) for record in found]
+    return SuiteRun(
+        ending,
+        reason,
+        results={result.check.id: result for result in results},
+        faults=ours["faults"],
+        broken=ours["broken"],
+        isolation=None if ours["isolation"] is None else isolation_from_record(ours["isolation"]),
+        versions=ours["versions"],
+        log=log if ending is Ending.BROKE else None,
+    )
+
+
+def _why(exit_status: int, *, ended: bool, interrupted: bool) -> str:
+    if interrupted:
+        return "grading was interrupted"
+    if not ended:
+        return "the run of the checks was silent for longer than all limits allow, and was stopped"
+    return f"the run of the checks died with status {exit_status} before it could report"

@@ -1,0 +1,279 @@
+"""What a person sees: tables and sentences for 80 columns; nothing of a student's is taken literally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from grader.model import Outcome, Visibility
+from grader.plain_text import one_line, scrub
+from grader.plan import Plan
+from grader.reports.schema import CheckReport, ExcerptReport, QuestionReport, Report
+from grader.session import Event
+
+Line = str | Text
+# A row of an array stays within 80 columns.
+_MAX_COLUMNS = 6
+_MAX_ROWS = 8
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that takes text as it is: no markup, no emoji codes, no guessed highlighting."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
+
+
+def quiet(text: str) -> str:
+    """Break up the words that make a CI service obey a line of its log."""
+    return text.replace("##[", "## [").replace("##vso[", "## vso[")
+
+
+def points(value: Decimal) -> str:
+    """Return points without needless zeros: 6, 2.5."""
+    return format(value.normalize(), "f")
+
+
+@contextmanager
+def progress(console: Console, plan: Plan, name: str) -> Iterator[Callable[[Event], None]]:
+    """Show a bar while checks run, on a terminal only; lend the function that takes the events."""
+    titles = {planned.check.id: planned.check.title for planned in plan.checks}
+    columns = (
+        TextColumn("{task.fields[name]}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=len(titles), name=name)
+
+        def show(event: Event) -> None:
+            title = titles.get(event.check_id, "")
+            bar.update(
+                task, advance=0 if event.result is None else 1, description=f"{event.check_id} {title}"
+            )
+
+        yield show
+
+
+def print_report(console: Console, report: Report, path: Path) -> None:
+    """Print a grading: the table of questions, the problems' scores, what is open, where the report is."""
+    console.print(Text(f"{report.submission.name}: {report.assignment.id}", style="bold"))
+    shown = [
+        question for question in report.questions if question.status != "not_run" or _counts(question)[1]
+    ]
+    if shown:
+        console.print(_question_table(shown))
+    not_run = _not_run_lines(report) if report.score is not None else []
+    for line in (*not_run, *_score_lines(report), *_environment_lines(report)):
+        console.print(line)
+    console.print(f"report: {path}", soft_wrap=True)
+
+
+def print_self_check(console: Console, report: Report, plan: Plan) -> None:
+    """Print a student's own run: what is wrong in each check, and how much is not shown here."""
+    for question in report.questions:
+        passed, total = _counts(question)
+        verdict = (
+            f"all {total} visible checks pass"
+            if passed == total
+            else f"{passed} of {total} visible checks pass"
+        )
+        console.print(Text(f"{question.id} {question.title}: {verdict}", style="bold"))
+        for check in question.checks:
+            if check.outcome is not Outcome.PASSED:
+                for line in check_lines(check):
+                    console.print(line, soft_wrap=True)
+    counts = [_counts(question) for question in report.questions]
+    passed, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
+    console.print()
+    console.print(f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}")
+    console.print("This is a self-check, not a grade.")
+
+
+def hidden_sentence(plan: Plan) -> str:
+    """Say how many checks of the plan's questions stay hidden, and what they are worth."""
+    if not plan.hidden:
+        return "No hidden checks remain for these questions."
+    worth = points(sum((planned.points for planned in plan.hidden), Decimal(0)))
+    if len(plan.hidden) == 1:
+        return f"1 hidden check worth {worth} points is not shown here."
+    return f"{len(plan.hidden)} hidden checks worth {worth} points are not shown here."
+
+
+def check_lines(check: CheckReport) -> list[Text]:
+    """Return what is known about a check that did not pass; every line of foreign text begins with a bar."""
+    feedback = check.feedback
+    lines = [Text(f"  {check.outcome}: {check.title.rstrip('.')} ({check.id})", style="red")]
+    lines += _barred(feedback.message)
+    for label, value in (("expected", feedback.expected), ("got", feedback.got)):
+        if value is not None:
+            shown = excerpt_text(value) if isinstance(value, ExcerptReport) else value
+            lines += _barred(f"{label}: {shown}")
+    if feedback.first_bad_index is not None:
+        lines += _barred(f"first wrong index: {list(feedback.first_bad_index)}")
+    if feedback.max_relative_error is not None:
+        lines += _barred(f"largest relative error: {_number(feedback.max_relative_error)}")
+    return lines
+
+
+def excerpt_text(excerpt: ExcerptReport) -> str:
+    """Return an excerpt of an array as text, a line a row."""
+    place = "" if excerpt.is_whole else f", the part from {list(excerpt.offset)} on"
+    return f"{excerpt.dtype} of shape {excerpt.shape}{place}\n{_rows(excerpt.values)}"
+
+
+def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a plain table; the last column wraps, the others do not."""
+    table = _table()
+    for name in columns[:-1]:
+        table.add_column(name, no_wrap=True)
+    table.add_column(columns[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(quiet(scrub(cell))) for cell in row))
+    console.print(table)
+
+
+def print_rubric(console: Console, plan: Plan) -> None:
+    """Print the rubric: a row a question, and the total."""
+    rows = []
+    for planned in plan.questions:
+        hidden = sum(each.check.visibility is not Visibility.VISIBLE for each in planned.checks)
+        written = sum(planned.written.values(), Decimal(0))
+        checks = f"{len(planned.checks) - hidden} visible, {hidden} hidden" if planned.checks else "none yet"
+        if written == planned.max_score:
+            checks = ""
+        rows.append(
+            (
+                planned.question.id,
+                points(planned.max_score),
+                points(written) if written else "",
+                checks,
+                planned.question.title,
+            )
+        )
+    rows.append(
+        ("total", points(plan.rubric.points), "", "", f"{plan.rubric.assignment} {plan.rubric.version}")
+    )
+    print_table(console, ("question", "points", "by hand", "checks", "title"), rows)
+
+
+def _table(*, expand: bool = False) -> Table:
+    return Table(box=None, expand=expand, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+
+
+def _question_table(questions: Sequence[QuestionReport]) -> Table:
+    table = _table(expand=True)
+    table.add_column("question", no_wrap=True, overflow="ellipsis", max_width=26)
+    table.add_column("score", no_wrap=True, justify="right")
+    table.add_column("checks", no_wrap=True, justify="right")
+    table.add_column("what went wrong first", no_wrap=True, overflow="ellipsis", ratio=1)
+    for question in questions:
+        passed, total = _counts(question)
+        first = _first_problem(question)
+        table.add_row(
+            Text(f"{question.id} {question.title}"),
+            Text(_score_of(question), style="green" if question.score == question.max_score else ""),
+            Text(f"{passed}/{total}" if total else "by hand"),
+            Text(quiet(one_line(first)), style="red" if total != passed else "dim"),
+        )
+    return table
+
+
+def _score_of(question: QuestionReport) -> str:
+    score = "-" if question.score is None else points(question.score)
+    return f"{score}/{points(question.max_score)}"
+
+
+def _counts(question: QuestionReport) -> tuple[int, int]:
+    automatic = [check for check in question.checks if check.kind == "auto"]
+    return sum(check.outcome is Outcome.PASSED for check in automatic), len(automatic)
+
+
+def _first_problem(question: QuestionReport) -> str:
+    if question.not_run_reason:
+        return question.not_run_reason
+    for check in question.checks:
+        if check.outcome is not Outcome.PASSED:
+            return check.feedback.message or check.title
+    return ""
+
+
+def _not_run_lines(report: Report) -> list[Line]:
+    groups: dict[str, list[QuestionReport]] = {}
+    for question in report.questions:
+        if question.status == "not_run" and not _counts(question)[1]:
+            # What differs from question to question is in the report: the id, and the packages to come.
+            reason = (question.not_run_reason or "").partition(" (")[0]
+            groups.setdefault(reason.replace(question.id, "them"), []).append(question)
+    lines: list[Line] = []
+    for reason, questions in groups.items():
+        ids = ", ".join(question.id for question in questions)
+        worth = points(sum((question.max_score for question in questions), Decimal(0)))
+        lines.append(Text(quiet(f"Not run, {worth} points open: {ids}: {one_line(reason)}"), style="yellow"))
+    return lines
+
+
+def _score_lines(report: Report) -> list[Line]:
+    if report.score is None:
+        reason = one_line(report.status_reason or "nothing was asked for that can be graded here")
+        return [Text(quiet(f"No score: {reason}"), style="bold red")]
+    lines: list[Line] = []
+    problems: dict[str, list[QuestionReport]] = {}
+    for question in report.questions:
+        problems.setdefault(question.id.partition(".")[0], []).append(question)
+    for problem, questions in problems.items():
+        scores = [question.score for question in questions if question.score is not None]
+        if scores:
+            total = sum(scores, Decimal(0))
+            worth = sum((question.max_score for question in questions), Decimal(0))
+            lines.append(Text(f"Problem {problem[1:]}: {points(total)}/{points(worth)}", style="bold"))
+    waiting = f", {points(report.pending)} wait for a person" if report.pending else ""
+    lines.append(f"Total: {points(report.score)}/{points(report.max_score)} ({report.status}{waiting})")
+    return lines
+
+
+def _environment_lines(report: Report) -> list[Line]:
+    environment = report.environment
+    lines: list[Line] = []
+    if environment.note:
+        lines.append(Text(environment.note.upper(), style="bold yellow"))
+    if environment.isolation is not None:
+        isolation = environment.isolation
+        lines.append(
+            f"isolation: level {isolation.level} ({isolation.name}); data: {environment.data_profile}"
+        )
+    if environment.is_grade and environment.seed_is_public and environment.isolation is not None:
+        lines.append(
+            Text(
+                "No course secret is set: students can predict the inputs (set GRADER_COURSE_SECRET).",
+                style="dim",
+            )
+        )
+    return lines
+
+
+def _barred(text: str) -> list[Text]:
+    return [Text(f"    | {line}") for line in quiet(scrub(text)).splitlines()]
+
+
+def _rows(values: object) -> str:
+    if isinstance(values, list) and values and isinstance(values[0], list):
+        rows = values[:_MAX_ROWS]
+        cut = [f"  … and {len(values) - _MAX_ROWS} more"] if len(values) > _MAX_ROWS else []
+        return "\n".join([*(_rows(row) for row in rows), *cut])
+    if isinstance(values, list):
+        shown = [_number(value) for value in values[:_MAX_COLUMNS]]
+        cut = ["…"] if len(values) > _MAX_COLUMNS else []
+        return "  " + " ".join(f"{text:>9}" for text in [*shown, *cut])
+    return f"  {_number(values)}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,307 @@
+"""Names, exit codes and sentences of the command line; the grading itself is replaced."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grader import cli, doctor, pipeline
+from grader.errors import (
+    DataUnavailable,
+    GraderFault,
+    SandboxUnavailable,
+    SubmissionRejected,
+    UsageError,
+)
+from grader.model import Outcome
+from grader.sandbox import Finding
+from grader.scoring import Ending, score
+from tests.contract.tiny_assignment import rubric_of, write_assignment
+from tests.unit.rubrics import plan_of, results_of
+from tests.unit.test_scoring import facts
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    for name in ("COURSE_SECRET", "DATA_DIR", "PROFILE", "SANDBOX"):
+        monkeypatch.delenv(f"GRADER_{name}", raising=False)
+    monkeypatch.setenv("GRADER_SETTINGS", str(tmp_path / "none.toml"))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Replace the stages; the options of each grading are collected."""
+    seen = []
+
+    def prepare(options):
+        seen.append(options)
+        return plan_of(*options.questions, visible_only=options.visible_only)
+
+    def grade(path, options, *, plan, on_event):
+        name = Path(path).stem
+        if name == "rejected":
+            report = score(plan, {}, facts(Ending.REJECTED, reason="no zip"))
+            return pipeline.Graded(report, SubmissionRejected("no zip"))
+        if name == "unconfined":
+            report = score(plan, {}, facts(Ending.NO_ISOLATION, reason="no Landlock"))
+            return pipeline.Graded(report, SandboxUnavailable("no Landlock"))
+        if name == "broken":
+            report = score(plan, {}, facts(Ending.BROKE, reason="it died"))
+            return pipeline.Graded(report, GraderFault("it died"))
+        if name == "interrupted":
+            report = score(plan, {}, facts(Ending.INTERRUPTED, reason="grading was interrupted"))
+            return pipeline.Graded(report)
+        outcomes = {"a": Outcome.FAILED} if name == "wrong" else {}
+        return pipeline.Graded(score(plan, results_of(plan, **outcomes), facts()))
+
+    monkeypatch.setattr(pipeline, "prepare", prepare)
+    monkeypatch.setattr(pipeline, "grade", grade)
+    return seen
+
+
+def fail_unexpectedly(options):
+    raise ZeroDivisionError
+
+
+def run_in(folder, *arguments):
+    return cli.run([*arguments, "--out", str(folder)])
+
+
+@pytest.mark.parametrize(
+    "name, code, status",
+    [
+        ("right", 0, "graded"),
+        ("rejected", 2, "rejected"),
+        ("broken", 3, "grader_error"),
+        ("unconfined", 4, "grader_error"),
+        ("interrupted", 130, "interrupted"),
+    ],
+)
+def test_every_ending_has_its_exit_code_and_a_report(asked, tmp_path, capsys, *, name, code, status):
+    assert run_in(tmp_path, "grade", f"{name}.zip", "--questions", "q6.1") == code
+    assert json.loads((tmp_path / "report.json").read_text())["status"] == status
+    errors = capsys.readouterr().err
+    assert errors == "" if code == 0 else errors.startswith("grader: ")
+    assert errors.count("\n") == (0 if code == 0 else 1)
+
+
+def test_a_score_below_the_asked_one_is_exit_1_and_not_below_is_0(asked, tmp_path, capsys):
+    assert run_in(tmp_path, "grade", "wrong.zip", "--questions", "q6.1", "--min-score", "0.65") == 1
+    assert run_in(tmp_path, "grade", "right.zip", "--questions", "q6.1", "--min-score", "0.7") == 0
+
+
+def test_the_worst_of_several_exit_codes_wins():
+    assert cli.worst([0, 1, 0]) == 1
+    assert cli.worst([1, 2]) == 2
+    assert cli.worst([2, 4, 3]) == 3
+    assert cli.worst([3, 130]) == 130
+    assert cli.worst([]) == 0
+
+
+def test_after_an_interruption_no_other_submission_is_begun(asked, tmp_path, capsys):
+    assert run_in(tmp_path, "grade", "interrupted.zip", "right.zip") == 130
+    assert (tmp_path / "interrupted" / "report.json").exists()
+    assert not (tmp_path / "right" / "report.json").exists()
+
+
+def test_options_reach_the_pipeline(asked, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GRADER_COURSE_SECRET", "sesame")
+    monkeypatch.setenv("GRADER_PROFILE", "full")
+    run_in(
+        tmp_path,
+        *("grade", "right.zip", "--questions", "q6.1, q1", "--seed", "7", "--min-isolation", "3"),
+        *("--sandbox", "confined", "--device", "cpu", "--rubric", "mine.toml", "--data-dir", "data"),
+    )
+    options = asked[0]
+    assert options.questions == ("q6.1", "q1")
+    assert (options.seed, options.min_isolation, options.sandbox) == (7, 3, "confined")
+    assert (options.device, options.rubric, options.data_dir) == ("cpu", Path("mine.toml"), Path("data"))
+    assert (options.course_secret, options.profile) == ("sesame", "full")
+
+
+def test_a_flag_wins_over_the_environment(asked, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GRADER_PROFILE", "full")
+    run_in(tmp_path, "grade", "right.zip", "--profile", "sample")
+    assert asked[0].profile == "sample"
+
+
+def test_an_unwritable_place_is_found_before_anything_is_graded(asked, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run_in(tmp_path / "file", "grade", "right.zip") == 2
+    assert asked == []
+    assert "cannot write into" in capsys.readouterr().err
+
+
+def test_an_unknown_format_names_the_known_ones(asked, tmp_path, capsys):
+    assert run_in(tmp_path, "grade", "right.zip", "--format", "papyrus") == 2
+    assert "unknown format 'papyrus'; known: json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [(UsageError("a"), 2), (DataUnavailable("a"), 2), (GraderFault("a"), 3), (SandboxUnavailable("a"), 4)],
+)
+def test_an_error_of_ours_is_one_sentence_and_its_exit_code(monkeypatch, tmp_path, capsys, error, code):
+    def prepare(options):
+        raise error
+
+    monkeypatch.setattr(pipeline, "prepare", prepare)
+    assert run_in(tmp_path, "grade", "right.zip") == code
+    assert capsys.readouterr().err == "grader: a\n"
+
+
+def test_an_unexpected_exception_is_exit_3_and_its_traceback_is_saved(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(pipeline, "prepare", fail_unexpectedly)
+    assert run_in(tmp_path / "out", "grade", "right.zip") == 3
+    errors = capsys.readouterr().err
+    saved = next(tmp_path.glob("grader-fault-*.txt"))
+    assert errors == (
+        f"grader: an unexpected fault in the grader itself (ZeroDivisionError); the details are in {saved}\n"
+    )
+    assert "Traceback" in saved.read_text()
+
+
+def test_debug_shows_the_traceback_at_once(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(pipeline, "prepare", fail_unexpectedly)
+    assert cli.run(["--debug", "grade", "right.zip", "--out", str(tmp_path)]) == 3
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["grade"], ["dance"], ["grade", "a.zip", "--seed", "x"], ["grade", "a.zip", "--no-such"]]
+)
+def test_a_call_that_makes_no_sense_is_one_sentence_and_exit_2(capsys, arguments):
+    assert cli.run(arguments) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("grader: ")
+    assert errors.endswith("(see --help)\n")
+    assert errors.count("\n") == 1
+
+
+def test_help_and_version_are_exit_0(capsys):
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("grader 0.")
+    assert cli.run([]) == 0
+    assert cli.run(["grade", "--help"]) == 0
+    assert "--min-isolation" in capsys.readouterr().out
+
+
+def test_ctrl_c_outside_a_grading_is_exit_130(monkeypatch, tmp_path, capsys):
+    def prepare(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "prepare", prepare)
+    assert run_in(tmp_path, "grade", "right.zip") == 130
+
+
+def test_check_is_a_self_check_with_the_public_secret(asked, capsys, monkeypatch):
+    monkeypatch.setenv("GRADER_COURSE_SECRET", "sesame")
+    assert cli.run(["check", "right", "q6.1"]) == 0
+    options = asked[0]
+    assert (options.min_isolation, options.visible_only, options.questions) == (1, True, ("q6.1",))
+    assert options.course_secret != "sesame"
+    assert not options.is_grade
+    output = capsys.readouterr().out
+    assert "2 of 2 visible checks pass. 1 hidden check worth 0.4 points is not shown here." in output
+    assert "This is a self-check, not a grade." in output
+
+
+def test_check_is_exit_1_when_a_visible_check_failed(asked, capsys):
+    assert cli.run(["check", "wrong"]) == 1
+    assert "failed: A (q6.1.a)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name, code", [("rejected", 2), ("broken", 3), ("unconfined", 4), ("interrupted", 130)]
+)
+def test_check_has_the_exit_codes_of_grade(asked, capsys, name, code):
+    assert cli.run(["check", name]) == code
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ([], (Path(), ())),
+        (["q6.1"], (Path(), ("q6.1",))),
+        (["Q6"], (Path(), ("Q6",))),
+        (["work"], (Path("work"), ())),
+        (["./q6.1", "q6.2", "q6.3"], (Path("q6.1"), ("q6.2", "q6.3"))),
+    ],
+)
+def test_the_first_argument_of_check_is_a_path_unless_it_looks_like_a_question(arguments, expected):
+    assert cli.split_check_arguments(arguments) == expected
+
+
+def test_one_submission_is_reported_in_the_folder_itself(tmp_path):
+    assert cli.output_folders([tmp_path / "a.zip"], Path("out")) == {tmp_path / "a.zip": Path("out")}
+
+
+def test_several_submissions_get_a_folder_each(tmp_path):
+    paths = [tmp_path / "a.zip", tmp_path / "b"]
+    assert list(cli.output_folders(paths, Path("out")).values()) == [Path("out/a"), Path("out/b")]
+
+
+def test_submissions_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
+    paths = [tmp_path / "ann" / "hw1.zip", tmp_path / "bob" / "HW1.zip", tmp_path / "c.zip"]
+    folders = list(cli.output_folders(paths, Path("out")).values())
+    assert folders == [Path("out/ann-hw1"), Path("out/bob-HW1"), Path("out/c")]
+
+
+def test_a_zip_and_a_folder_of_the_same_name_cannot_be_told_apart(tmp_path):
+    with pytest.raises(UsageError, match="cannot be told apart"):
+        cli.output_folders([tmp_path / "a.zip", tmp_path / "a"], Path("out"))
+
+
+def test_the_same_submission_twice_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="given twice"):
+        cli.output_folders([tmp_path / "a.zip", tmp_path / "x" / ".." / "a.zip"], Path("out"))
+
+
+def test_a_complaint_is_one_line_whatever_is_in_it(capsys):
+    cli.complain("a\n\x1b[31mb\u202e")
+    assert capsys.readouterr().err == "grader: a b\n"
+
+
+def test_an_unknown_setting_of_the_pipeline_is_refused_by_name():
+    for change in ({"profile": "big"}, {"sandbox": "x"}, {"device": "tpu"}, {"min_isolation": 0}):
+        with pytest.raises(UsageError, match=r"unknown|is 1, 2 or 3"):
+            pipeline.prepare(pipeline.GradeOptions(**change))
+
+
+def test_the_rubric_is_shown_as_a_table(tmp_path, monkeypatch, capsys):
+    assignment = write_assignment(
+        tmp_path / "tiny",
+        '@check("q6.1.a")\ndef test_a(): "A."',
+        hidden='@check("q6.1.b")\ndef test_b(): "B."',
+        rubric=rubric_of({"a": 1.5, "b": 2}),
+    )
+    monkeypatch.setattr(pipeline, "HW1", assignment)
+    assert cli.run(["rubric"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1] == ["q6.1", "3.5", "1", "visible,", "1", "hidden", "Linear"]
+    assert lines[2] == ["total", "3.5", "tiny", "1"]
+
+
+def test_the_doctor_names_levels_packages_data_and_what_would_help(monkeypatch, tmp_path, capsys):
+    found = [
+        Finding("confined", 2, available=False, reason="no Landlock", remedy="use Linux 5.13"),
+        Finding("separate", 1, available=True, reason="every probe holds", remedy=""),
+    ]
+    monkeypatch.setattr(doctor, "survey", lambda: found)
+    assert cli.run(["doctor", "--data-dir", str(tmp_path)]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "level 2 confined missing no Landlock; use Linux 5.13" in output
+    assert "mnist sample verified" in output
+    assert "Only isolation level 1 holds here" in output
+    assert "GRADER_COURSE_SECRET" in output
+
+
+def test_the_state_of_the_data_is_a_table(tmp_path, capsys):
+    assert cli.run(["data", "status", "--data-dir", str(tmp_path)]) == 0
+    assert "mnist full" in capsys.readouterr().out
+
+
+def test_importing_from_a_folder_that_is_not_there_is_exit_2(tmp_path, capsys):
+    assert cli.run(["data", "import", str(tmp_path / "none"), "--data-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("grader: there is no folder")
