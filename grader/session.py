@@ -197,11 +197,13 @@ class _Process:
         return True
 
     def _read_lines(self) -> None:
-        with _pipe(self._process.stdout) as stdout:
-            for line in stdout:
-                if line.endswith(b"\n"):  # or it was killed while it wrote
-                    self._lines.put(line)
-        self._lines.put(None)
+        try:
+            with _pipe(self._process.stdout) as stdout:
+                for line in stdout:
+                    if line.endswith(b"\n"):  # or it was killed while it wrote
+                        self._lines.put(line)
+        finally:
+            self._lines.put(None)  # whatever happens here, nobody waits for more
 
     def _read_report(self) -> dict[str, Any] | None:
         try:

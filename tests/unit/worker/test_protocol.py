@@ -75,7 +75,9 @@ def test_big_endian_and_strided_arrays_arrive_as_plain_little_endian_ones():
 def test_a_subclass_that_lies_arrives_as_a_plain_array():
     class AlwaysEqual(np.ndarray):
         def __eq__(self, other):
-            return np.array(True)  # noqa: FBT003
+            return np.array(True)
+
+        __hash__ = None
 
     assert type(round_trip(np.ones(3).view(AlwaysEqual))) is np.ndarray
 
@@ -95,7 +97,9 @@ def test_a_float32_scalar_keeps_its_dtype_as_an_array_without_dimensions():
     assert (got.dtype, got.shape) == (np.float32, ())
 
 
-@pytest.mark.parametrize("value", [None, True, False, 7, -(2**63), "é😀", [1, [2]], (1, (2.0,)), {"a": [None]}])
+@pytest.mark.parametrize(
+    "value", [None, True, False, 7, -(2**63), "é😀", [1, [2]], (1, (2.0,)), {"a": [None]}]
+)
 def test_plain_values_arrive_equal_and_of_the_same_type(value):
     assert round_trip(value) == value
     assert type(round_trip(value)) is type(value)
@@ -222,7 +226,9 @@ def test_value_nodes_that_break_a_rule_are_refused(node):
 
 
 def test_an_unsupported_value_arrives_as_its_description():
-    assert protocol.decode({"$unsupported": "an object array"}, [], NoHandles()) == Unsupported("an object array")
+    assert protocol.decode({"$unsupported": "an object array"}, [], NoHandles()) == Unsupported(
+        "an object array"
+    )
 
 
 VALID = b"".join(
