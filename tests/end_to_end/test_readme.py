@@ -1,0 +1,88 @@
+"""Every command that the README and the handout show is run, in a folder such as they speak of."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixtures.build import write_zip
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GRADER = (sys.executable, "-m", "grader.cli")
+
+# What cannot be run offline or without all of MNIST, and what is expected of it then.
+EXPECTED_EXIT_CODES = {
+    "grader check": 1,  # the folder holds the untouched template
+    "grader check . q6.1": 1,
+    "grader grade hw1_alice.zip --profile full --out out": 2,
+    "grader data fetch": None,
+}
+
+
+def shown_commands() -> list[str]:
+    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return sorted({line for line in lines if line.startswith("grader ")})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return a folder with a template to check, zips to grade and a folder of data to import."""
+    base = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "student_template", base, dirs_exist_ok=True)
+    write_zip("right_mean_in_loss", base / "hw1_alice.zip")
+    (base / "submissions").mkdir()
+    write_zip("right_mean_in_linear", base / "submissions" / "bob.zip")
+    write_zip("template", base / "submissions" / "carol.zip")
+    (base / "FOLDER").mkdir()
+    return base
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    arguments: list[str] = []
+    for word in shlex.split(command)[1:]:
+        arguments += sorted(map(str, folder.glob(word))) if "*" in word else [word]
+    environment = {"PATH": "", "XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder), "COLUMNS": "80"}
+    return subprocess.run(
+        [*GRADER, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_readme_shows_commands():
+    assert len(shown_commands()) >= 8
+
+
+@pytest.mark.parametrize("command", [line for line in shown_commands() if line != "grader data fetch"])
+def test_a_command_of_the_readme_does_what_it_says(command, folder):
+    done = run(command, folder)
+    expected = EXPECTED_EXIT_CODES.get(command, 0)
+    if command == "grader data import FOLDER":
+        expected = 2  # the folder is empty, and one sentence says so
+    assert done.returncode == expected, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_grading_a_class_of_three_leaves_a_report_for_each(folder):
+    done = run("grader grade submissions/*.zip --questions q6.5 --out class", folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.parent.name for path in (folder / "class").glob("*/report.json")) == ["bob", "carol"]
+
+
+def test_the_grade_command_of_the_readme_names_a_submission_that_ships():
+    command = re.search(r"<!-- grade-command -->\n```sh\n(.*?)\n```", README, flags=re.DOTALL)
+    assert command is not None
+    grade = command[1].split(" && ")[-1]
+    assert (ROOT / shlex.split(grade)[2] / "mytorch").is_dir()
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "<!-- test-command -->" in script
+    assert "<!-- test-command -->" in README
