@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -88,7 +89,7 @@ def print_self_check(console: Console, report: Report, plan: Plan) -> None:
         console.print(Text(f"{question.id} {question.title}: {verdict}", style="bold"))
         for check in question.checks:
             if check.outcome is not Outcome.PASSED:
-                for line in check_lines(check):
+                for line in check_lines(check, width=console.width):
                     console.print(line, soft_wrap=True)
     counts = [_counts(question) for question in report.questions]
     passed, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
@@ -107,19 +108,22 @@ def hidden_sentence(plan: Plan) -> str:
     return f"{len(plan.hidden)} hidden checks worth {worth} points are not shown here."
 
 
-def check_lines(check: CheckReport) -> list[Text]:
+def check_lines(check: CheckReport, *, width: int) -> list[Text]:
     """Return what is known about a check that did not pass; every line of foreign text begins with a bar."""
     feedback = check.feedback
-    lines = [Text(f"  {check.outcome}: {check.title.rstrip('.')} ({check.id})", style="red")]
-    lines += _barred(feedback.message)
+    title = textwrap.wrap(
+        f"{check.outcome}: {check.title.rstrip('.')} ({check.id})",
+        max(width - 2, 20),
+        subsequent_indent="  ",
+    )
+    lines = [Text(f"  {part}", style="red") for part in title]
+    lines += _barred(feedback.message, width)
     for label, value in (("expected", feedback.expected), ("got", feedback.got)):
         if value is not None:
             shown = excerpt_text(value) if isinstance(value, ExcerptReport) else value
-            lines += _barred(f"{label}: {shown}")
-    if feedback.first_bad_index is not None:
-        lines += _barred(f"first wrong index: {list(feedback.first_bad_index)}")
-    if feedback.max_relative_error is not None:
-        lines += _barred(f"largest relative error: {_number(feedback.max_relative_error)}")
+            lines += _barred(f"{label}: {shown}", width)
+    if feedback.reproduce is not None:
+        lines += _barred(f"to see it yourself: {feedback.reproduce}", width)
     return lines
 
 
@@ -259,8 +263,14 @@ def _environment_lines(report: Report) -> list[Line]:
     return lines
 
 
-def _barred(text: str) -> list[Text]:
-    return [Text(f"    | {line}") for line in quiet(scrub(text)).splitlines()]
+def _barred(text: str, width: int) -> list[Text]:
+    """Wrap foreign text line by line, so that rows of numbers keep their columns."""
+    bar = "    | "
+    return [
+        Text(bar + part)
+        for line in quiet(scrub(text)).splitlines()
+        for part in textwrap.wrap(line, max(width - len(bar), 20), drop_whitespace=False) or [""]
+    ]
 
 
 def _rows(values: object) -> str:
@@ -276,4 +286,4 @@ def _rows(values: object) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
