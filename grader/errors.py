@@ -56,10 +56,12 @@ class GraderFault(GraderError):
 class StudentFault(GraderError):
     """Something in the submission, seen during one check.
 
-    `outcome` is the word of `grader.model.Outcome` that the check gets.
+    `outcome` is the word of `grader.model.Outcome` that the check gets; `reproduce` is a line of Python
+    that shows the fault on the student's own machine, where the check has one.
     """
 
     outcome: ClassVar[str] = "failed"
+    reproduce: str | None = None
 
 
 class CheckFailed(StudentFault):

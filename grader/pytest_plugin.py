@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,6 +100,12 @@ class Grading:
         self._isolation: Isolation | None = None
         self._versions: dict[str, str] = {}
         self._no_isolation: str | None = None
+        self._notes: dict[str, str] = {}
+        self.shared: dict[str, Any] = {}  # of the question at hand
+
+    def note(self, item: pytest.Item, text: str) -> None:
+        """Keep what a check found out, to be told when it passes."""
+        self._notes[self._id_of(item)] = text
 
     def student_for(self, item: pytest.Item) -> Student:
         """Return the question's student, ready for this check: one worker a question."""
@@ -108,6 +115,7 @@ class Grading:
                 self._close_student()
                 self._student = self._open(item.config)
                 self._question = check_.question
+                self.shared = {}
             self._student.begin_check(check_.id, seed=seed_of(self.request, check_.id))
         except SandboxUnavailable as error:
             self._no_isolation = str(error)
@@ -169,7 +177,8 @@ class Grading:
             outcome, feedback = self._verdict(check_, call.excinfo.value)
             self._results[check_.id] = CheckResult(check_, outcome, feedback, call.duration)
         elif call.when == "call":
-            self._results[check_.id] = CheckResult(check_, Outcome.PASSED, Feedback(""), call.duration)
+            feedback = Feedback(self._notes.get(check_.id, ""))
+            self._results[check_.id] = CheckResult(check_, Outcome.PASSED, feedback, call.duration)
         result = self._results.get(check_.id)
         return None if result is None else {"grader": result_to_record(result)}
 
@@ -278,6 +287,23 @@ def rng(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return a function that takes what the check found out: its message when it passes."""
+    return partial(request.config.stash[GRADING].note, request.node)
+
+
+@pytest.fixture
+def shared(request: pytest.FixtureRequest, student: Student) -> dict[str, Any]:
+    """Return what the checks of one question leave for each other, visible and hidden ones alike.
+
+    Only what passed belongs in here, so that no check pays for another one's fault.
+    """
+    del student  # the question's worker is opened first, which empties what the last question left
+    shared_: dict[str, Any] = request.config.stash[GRADING].shared
+    return shared_
+
+
 @pytest.fixture(scope="session")
 def dataset(request: pytest.FixtureRequest) -> Mnist:
     """Return MNIST, in the profile that was asked for."""
@@ -300,7 +326,8 @@ def _own_traceback(error: BaseException) -> str:
 
 
 def _feedback(check_: Check, error: StudentFault) -> Feedback:
-    reproduce = f"grader check . {check_.question}" if check_.visibility is Visibility.VISIBLE else None
+    again = f"grader check . {check_.question}" if check_.visibility is Visibility.VISIBLE else None
+    reproduce = error.reproduce or again
     if not isinstance(error, CheckFailed):
         return Feedback(str(error), reproduce=reproduce)
     return Feedback(

@@ -87,15 +87,28 @@ def print_self_check(console: Console, report: Report, plan: Plan) -> None:
             else f"{passed} of {total} visible checks pass"
         )
         console.print(Text(f"{question.id} {question.title}: {verdict}", style="bold"))
-        for check in question.checks:
-            if check.outcome is not Outcome.PASSED:
-                for line in check_lines(check, width=console.width):
-                    console.print(line, soft_wrap=True)
+        for line in _problem_lines(question, width=console.width):
+            console.print(line, soft_wrap=True)
     counts = [_counts(question) for question in report.questions]
     passed, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
     console.print()
     console.print(f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}")
     console.print("This is a self-check, not a grade.")
+
+
+def _problem_lines(question: QuestionReport, *, width: int) -> list[Text]:
+    """Return the lines of each check that did not pass; those skipped for one reason share one entry."""
+    lines: list[Text] = []
+    skipped: dict[str, int] = {}
+    for check in question.checks:
+        if check.outcome is Outcome.SKIPPED:
+            skipped[check.feedback.message] = skipped.get(check.feedback.message, 0) + 1
+        elif check.outcome is not Outcome.PASSED:
+            lines += check_lines(check, width=width)
+    for reason, count in skipped.items():
+        lines.append(Text(f"  skipped: {count} {'check' if count == 1 else 'checks'}", style="yellow"))
+        lines += _barred(reason, width)
+    return lines
 
 
 def hidden_sentence(plan: Plan) -> str:

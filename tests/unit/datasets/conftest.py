@@ -1,9 +1,8 @@
-"""Where the tests of the data sets find real data, and a tiny set to stand for it."""
+"""Tiny sets that stand for the real ones."""
 
 import gzip
 import hashlib
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,27 +12,6 @@ import pytest
 from grader.datasets.bloodmnist import SPLIT_SIZES
 from grader.datasets.catalogue import CATALOGUE, Catalogue, Checksums, KnownFile, KnownSet
 from grader.datasets.idx import encode_idx
-
-CHECKOUT = Path(__file__).resolve().parents[3]
-
-
-def real_folder(variable: str, name: str) -> Path:
-    """Return the folder of real data that the variable names, or else the one beside the checkout."""
-    named = os.environ.get(variable)
-    folder = Path(named) if named else CHECKOUT.parent / "shared" / "data" / name
-    if not folder.is_dir():
-        pytest.skip(f"no {name} data here: set {variable} to a folder that holds it")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def real_mnist_folder() -> Path:
-    return real_folder("GRADER_TEST_MNIST", "mnist")
-
-
-@pytest.fixture(scope="session")
-def real_bloodmnist_folder() -> Path:
-    return real_folder("GRADER_TEST_BLOODMNIST", "bloodmnist")
 
 
 @pytest.fixture(scope="session")

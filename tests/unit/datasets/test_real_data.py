@@ -1,4 +1,4 @@
-"""All of MNIST and a real BloodMNIST, where this machine has them (see conftest.py for where)."""
+"""All of MNIST and a real BloodMNIST, where this machine has them (see tests/conftest.py for where)."""
 
 import gzip
 import importlib.util

@@ -1,0 +1,1 @@
+"""Homework 1: mytorch, and experiments with it."""

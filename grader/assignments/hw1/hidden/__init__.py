@@ -1,0 +1,1 @@
+"""Checks that never ship with the student kit."""

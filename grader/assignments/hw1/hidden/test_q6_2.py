@@ -1,0 +1,65 @@
+"""Q6.2 Activations in closed form, for any shape, and used more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from grader.assignments.hw1.activations import RELU, SIGMOID, TANH, Activation
+from grader.checks.closeness import require_close
+from grader.checks.gradients import away_from_kinks
+from grader.checks.tolerance import Array
+from grader.client import RemoteObject, Student
+from grader.errors import StudentRaised
+from grader.pytest_plugin import check
+
+SHAPES = ((9,), (2, 3, 4), (1, 6), (13, 2))
+
+
+@check("q6.2.relu_any_shape", needs=("q6.2.relu_values", "q6.2.relu_gradient"))
+def test_relu_any_shape(student: Student, rng: np.random.Generator) -> None:
+    """ReLU works for any shape, and again and again."""
+    _require_any_shape(student, rng, RELU, lambda y: 1.0 * (y > 0))
+
+
+@check("q6.2.tanh_any_shape", needs=("q6.2.tanh_values", "q6.2.tanh_gradient"))
+def test_tanh_any_shape(student: Student, rng: np.random.Generator) -> None:
+    """Tanh works for any shape, and again and again."""
+    _require_any_shape(student, rng, TANH, lambda y: 1.0 - y**2)
+
+
+@check("q6.2.sigmoid_any_shape", needs=("q6.2.sigmoid_values", "q6.2.sigmoid_gradient"))
+def test_sigmoid_any_shape(student: Student, rng: np.random.Generator) -> None:
+    """Sigmoid works for any shape, and again and again."""
+    _require_any_shape(student, rng, SIGMOID, lambda y: y * (1.0 - y))
+
+
+def _require_any_shape(
+    student: Student, rng: np.random.Generator, activation: Activation, slope_of_y: Callable[[Array], Array]
+) -> None:
+    """Run all shapes through one layer, with passes of a second layer and forward passes alone in between."""
+    layer, other = student.new(activation.name), student.new(activation.name)
+    for shape in SHAPES:
+        layer.forward(away_from_kinks(rng, (3, 5)))
+        x, dLdy = 2.0 * away_from_kinks(rng, shape), rng.normal(size=shape)
+        y = activation.formula(x)
+        what = f"with x of shape {shape}"
+        own_y = require_close(layer.forward(x), y, what=f"{activation.name}().forward(x) {what}")
+        other.forward(away_from_kinks(rng, shape))
+        other.backward(2.0 * dLdy)
+        dLdx = dLdy * slope_of_y(y)
+        backward = f"{activation.name}().backward(dLdy) {what}"
+        require_close(layer.backward(dLdy), dLdx, what=backward, computed_with=(own_y,))
+        _require_backward_again(layer, -dLdx, -dLdy, what=f"a second {backward}", own_y=own_y)
+
+
+def _require_backward_again(
+    layer: RemoteObject, truth: Array, dLdy: Array, *, what: str, own_y: Array
+) -> None:
+    """Allow a second backward pass to be refused, but not to be wrong."""
+    try:
+        again = layer.backward(dLdy)
+    except StudentRaised:
+        return
+    require_close(again, truth, what=what, computed_with=(own_y,))

@@ -1,0 +1,133 @@
+"""Q6.3 Losses in closed form, for other sizes, used more than once, and on a larger layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grader.assignments.hw1.linear_probe import measured_factor
+from grader.assignments.hw1.losses import (
+    Chain,
+    LossCase,
+    cross_entropy_case,
+    make_chain,
+    require_loss_gradient,
+    require_loss_value,
+    squared_error_case,
+)
+from grader.assignments.hw1.mytorch_contract import Shape, affine, one_hot
+from grader.checks.closeness import require_array, require_close, require_unchanged
+from grader.checks.gradients import Evaluate, directional_derivatives, random_directions, taylor_order
+from grader.checks.tolerance import Array, FloatArray, coarsest_itemsize, relative_errors
+from grader.client import Student
+from grader.errors import CheckFailed, StudentFault
+from grader.pytest_plugin import check
+
+SHAPES = ((1, 4), (12, 2), (9, 26))
+
+
+@check("q6.3.mse_other_sizes", needs=("q6.3.mse_value", "q6.3.mse_gradient"))
+def test_mse_other_sizes(student: Student, rng: np.random.Generator) -> None:
+    """MSELoss is right for other sizes, also for a batch of one and a single column."""
+    for N, K in (*SHAPES, (8, 1)):
+        case = squared_error_case(rng, N, K)
+        require_loss_value(student, case)
+        truth = 2.0 * (case.pred - case.target) / case.pred.size
+        require_loss_gradient(student, case, truth=truth)
+
+
+@check("q6.3.ce_other_sizes", needs=("q6.3.ce_value", "q6.3.ce_gradient"))
+def test_cross_entropy_other_sizes(student: Student, rng: np.random.Generator) -> None:
+    """SoftmaxCrossEntropy is right for other sizes and does not change when all logits are shifted."""
+    for N, K in SHAPES:
+        case = cross_entropy_case(rng, N, K)
+        require_loss_value(student, case)
+        truth = _cross_entropy_gradient(case)
+        factor = require_loss_gradient(student, case, truth=truth)
+        shifted = LossCase(case.name, case.pred + 50.0, case.target, case.value, case.line)
+        require_loss_value(student, shifted)
+        require_loss_gradient(student, shifted, truth=truth, what=" with all logits shifted by 50")
+        _require_rows_sum_to_zero(student, case, factor)
+
+
+@check("q6.3.used_again", needs=("q6.3.mse_gradient", "q6.3.ce_gradient"))
+def test_losses_can_be_used_again(student: Student, rng: np.random.Generator) -> None:
+    """A loss that is used again, or beside another, gives what a new one would and keeps its inputs."""
+    for make in (squared_error_case, cross_entropy_case):
+        cases = [make(rng, N, 5) for N in (6, 3, 8)]
+        alone = [_gradient(student, case) for case in cases]
+        loss, other = (student.new(cases[0].name) for _ in range(2))
+        for case, truth in zip(cases, alone, strict=True):
+            echo = student.run([loss.calling("forward", case.pred, case.target, echo=True)])[0]
+            require_unchanged(echo.args_after[0], case.pred, what=f"the input of {case.name}().forward")
+            require_unchanged(echo.args_after[1], case.target, what=f"the target of {case.name}().forward")
+            other.forward(case.pred[::-1] + 1.0, case.target)
+            require_close(
+                loss.backward(), truth, what=f"{case.name}().backward() of a loss that is used again"
+            )
+
+
+@check("q6.3.larger_model", needs=("q6.3.mse_end_to_end", "q6.3.ce_end_to_end"))
+def test_losses_on_a_larger_layer(student: Student, rng: np.random.Generator) -> None:
+    """The gradient of loss(Linear(x)) is right for a larger layer, in random directions."""
+    shape = Shape(N=23, D=40, M=17)
+    has_linear = measured_factor(student, rng, shape) is not None
+    for make in (squared_error_case, cross_entropy_case):
+        case = make(rng, shape.N, shape.M)
+        if has_linear:
+            _require_directions(student, rng, case, shape)
+        else:
+            require_loss_gradient(student, case)
+
+
+def _require_directions(student: Student, rng: np.random.Generator, case: LossCase, shape: Shape) -> None:
+    """Compare ⟨gradient, d⟩ with differences of the student's own loss; a Taylor test has the last word."""
+    chain = make_chain(student, rng, case, shape)
+    gradient = np.column_stack(chain.gradients())  # (M, D + 1)
+    at = np.column_stack((chain.W, chain.b))
+    directions = random_directions(rng, 6, at.shape)
+    single = coarsest_itemsize((chain.W, chain.b, gradient)) < 8
+
+    def formula(points: Sequence[FloatArray]) -> list[float]:
+        return [case.value(affine(chain.x, point[:, :-1], point[:, -1])) for point in points]
+
+    evaluate: Evaluate = chain.own_losses if not single and _forward_is_right(chain, at, formula) else formula
+    slopes = directional_derivatives(evaluate, at, directions).values
+    claimed = (directions * gradient).reshape(len(directions), -1).sum(axis=1)
+    wrong = relative_errors(claimed, slopes, floor=1e-3) > (1e-2 if single else 1e-5)
+    for direction in directions[wrong]:
+        if taylor_order(evaluate, at, gradient, direction) < 1.7:
+            raise CheckFailed(
+                f"the gradient of {case.name}()(Linear({shape.D}, {shape.M})(x)) is wrong in "
+                f"{int(wrong.sum())} of {len(directions)} random directions",
+                max_relative_error=float(relative_errors(claimed, slopes, floor=1e-3).max()),
+            )
+
+
+def _forward_is_right(chain: Chain, at: FloatArray, formula: Evaluate) -> bool:
+    try:
+        return bool(abs(chain.own_losses([at])[0] - formula([at])[0]) < 1e-9)
+    except StudentFault:
+        return False
+
+
+def _cross_entropy_gradient(case: LossCase) -> FloatArray:
+    z = np.exp(case.pred - case.pred.max(axis=1, keepdims=True))
+    N, K = z.shape
+    gradient: FloatArray = (z / z.sum(axis=1, keepdims=True) - one_hot(case.target, K)) / N
+    return gradient
+
+
+def _require_rows_sum_to_zero(student: Student, case: LossCase, factor: float) -> None:
+    rows = _gradient(student, case).sum(axis=1)
+    if (np.abs(rows) > 1e-5 * factor).any():
+        raise CheckFailed(
+            f"the rows of {case.name}().backward() must sum to 0; one sums to {np.abs(rows).max():.3g}"
+        )
+
+
+def _gradient(student: Student, case: LossCase) -> Array:
+    loss = student.new(case.name)
+    loss.forward(case.pred, case.target)
+    return require_array(loss.backward(), what=f"{case.name}().backward()", shape=case.pred.shape)

@@ -1,0 +1,71 @@
+"""Q6.5 SGD against its closed form over several steps, on a layer of our own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.assignments.hw1.mytorch_contract import DIFFERENCES_RTOL
+from grader.assignments.hw1.probes import Probe, curve, module_base, parameter_gradient
+from grader.checks.closeness import require_close
+from grader.checks.tolerance import Array
+from grader.client import RemoteObject, Student
+from grader.errors import CheckFailed
+from grader.pytest_plugin import check
+
+ROWS, COLUMNS = 5, 3
+LEARNING_RATE = 0.02
+
+
+@check("q6.5.several_steps", needs=("q6.5.step",))
+def test_several_steps(student: Student, rng: np.random.Generator) -> None:
+    """Several steps of SGD use the gradients of their own time and nothing else."""
+    layer = curve(rng, COLUMNS)
+    model = layer.make(student, module_base(student))
+    optimiser = student.new("SGD", model, lr=LEARNING_RATE)
+    for _ in range(5):
+        layer = _stepped(rng, layer, model)
+        optimiser.call("step")
+    _require_parameters(model, layer, what="after five steps of SGD")
+
+
+@check("q6.5.zero_grad", needs=("q6.5.step",))
+def test_zero_grad(student: Student, rng: np.random.Generator) -> None:
+    """SGD.zero_grad() can be called before every batch and leaves the parameters alone."""
+    layer = curve(rng, COLUMNS)
+    model = layer.make(student, module_base(student))
+    optimiser = student.new("SGD", model, LEARNING_RATE)
+    for _ in range(2):
+        before = model.gradients()
+        optimiser.call("zero_grad")
+        _require_parameters(model, layer, what="after SGD.zero_grad()")
+        _require_cleared_or_kept(model.gradients(), before)
+        layer = _stepped(rng, layer, model)
+        optimiser.call("step")
+    _require_parameters(model, layer, what="after zero_grad(), a backward pass and step(), twice")
+
+
+def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject) -> Probe:
+    """Backpropagate a new batch in the worker, and return the layer as one step of SGD leaves it."""
+    x, dLdy = rng.normal(size=(ROWS, COLUMNS)), rng.normal(size=(ROWS, COLUMNS))
+    model.forward(x)
+    model.backward(dLdy)
+    return Probe(
+        layer.kind,
+        {
+            name: value - LEARNING_RATE * parameter_gradient([layer], 0, name, x, dLdy)
+            for name, value in layer.values.items()
+        },
+    )
+
+
+def _require_cleared_or_kept(after: dict[str, Array], before: dict[str, Array]) -> None:
+    """Allow a zero_grad that has nothing to do, since backward overwrites; other values are wrong."""
+    for name, value in after.items():
+        if np.any(value) and not np.array_equal(value, before[name]):
+            raise CheckFailed(f"after SGD.zero_grad() the gradient {name!r} is neither 0 nor what it was")
+
+
+def _require_parameters(model: RemoteObject, layer: Probe, *, what: str) -> None:
+    found = model.parameters()
+    for name, value in layer.values.items():
+        require_close(found[name], value, what=f"the parameter {name!r} {what}", rtol=DIFFERENCES_RTOL)

@@ -1,0 +1,32 @@
+"""Q6.7 MNIST with mytorch: the test accuracy, in bands that were calibrated on the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grader.assignments.hw1.training import read_thresholds
+from grader.datasets import Mnist
+from grader.errors import CheckFailed
+from grader.pytest_plugin import check
+
+
+@check("q6.7.accuracy_floor", needs=("q6.7.learns",))
+def test_accuracy_floor(dataset: Mnist, shared: dict[str, float], note: Callable[[str], None]) -> None:
+    """Three epochs bring the test accuracy near that of right code."""
+    _require(shared["accuracy"], read_thresholds(dataset).floor, note)
+
+
+@check("q6.7.accuracy", needs=("q6.7.accuracy_floor",))
+def test_accuracy(dataset: Mnist, shared: dict[str, float], note: Callable[[str], None]) -> None:
+    """Three epochs bring the test accuracy to that of right code."""
+    _require(shared["accuracy"], read_thresholds(dataset).threshold, note)
+
+
+def _require(accuracy: float, wanted: float, note: Callable[[str], None]) -> None:
+    note(f"test accuracy {accuracy:.4f}; at least {wanted:.4f} was expected")
+    if not accuracy >= wanted:
+        raise CheckFailed(
+            f"the test accuracy after 3 epochs is {accuracy:.4f}; at least {wanted:.4f} is expected",
+            expected=f"at least {wanted:.4f}",
+            got=f"{accuracy:.4f}",
+        )

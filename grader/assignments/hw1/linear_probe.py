@@ -1,0 +1,199 @@
+"""A student's Linear layer, whatever it calls its parameters, and its two right ways to scale gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates, slope_along
+from grader.checks.closeness import is_close, require_array, require_close
+from grader.checks.tolerance import Array
+from grader.client import Call, RemoteObject, Student
+from grader.errors import CheckFailed, StudentFault
+
+Pair = tuple[Array, Array]  # what belongs to the weight (M, D), and to the bias (M,)
+
+
+@dataclass(frozen=True, slots=True)
+class LinearProbe:
+    """One Linear(D, M) in the worker; `weight` and `bias` are the names of its parameters.
+
+    Everything is read and written as (M, D) and (M,). A layer that stores the weight the other way
+    round, or a bias with an axis of 1, loses the check of shapes and is judged otherwise.
+    """
+
+    student: Student
+    layer: RemoteObject
+    inputs: int
+    outputs: int
+    weight: str
+    bias: str
+    stored_shapes: tuple[tuple[int, ...], tuple[int, ...]]
+
+    @classmethod
+    def make(cls, student: Student, inputs: int, outputs: int) -> LinearProbe:
+        """Make a layer and find its parameters by their shapes; D and M must differ."""
+        layer = student.new("Linear", inputs, outputs)
+        parameters = _parameters_of(layer, f"Linear({inputs}, {outputs})")
+        weight = _named(parameters, _weight_shapes(inputs, outputs))
+        others = {name: value for name, value in parameters.items() if name != weight}
+        bias = _named(others, _bias_shapes(outputs))
+        if weight is None or bias is None:
+            raise CheckFailed(
+                f"Linear({inputs}, {outputs}) should have a weight of shape ({outputs}, {inputs}) and a bias "
+                f"of shape ({outputs},) in parameters(); found: {_listed(parameters)}"
+            )
+        shapes = parameters[weight].shape, parameters[bias].shape
+        return cls(student, layer, inputs, outputs, weight, bias, shapes)
+
+    @property
+    def name(self) -> str:
+        """How the layer is written in a message."""
+        return f"Linear({self.inputs}, {self.outputs})"
+
+    def read(self) -> Pair:
+        """Return the weight and the bias as they are now."""
+        return self._paired(_parameters_of(self.layer, self.name), "parameters")
+
+    def set(self, W: Array, b: Array) -> Pair:
+        """Write both parameters and return what the layer then holds (float32 rounds)."""
+        self.student.run(self.setting(W, b))
+        return self.read()
+
+    def setting(self, W: Array, b: Array) -> list[Call]:
+        """Prepare the writing of both parameters."""
+        weight_shape, bias_shape = self.stored_shapes
+        return [
+            self.layer.assigning(self.weight, W if W.shape == weight_shape else W.T),
+            self.layer.assigning(self.bias, b.reshape(bias_shape)),
+        ]
+
+    def gradients(self) -> Pair:
+        """Return the gradients of the weight and the bias."""
+        return self._paired(self.layer.gradients(), "gradients")
+
+    def _paired(self, arrays: dict[str, Array], where: str) -> Pair:
+        """Find both by name, or else by shape: that the names agree is a check of its own."""
+        weight = (
+            self.weight
+            if self.weight in arrays
+            else _named(arrays, _weight_shapes(self.inputs, self.outputs))
+        )
+        bias = self.bias if self.bias in arrays else _named(arrays, _bias_shapes(self.outputs))
+        if weight is None or bias is None:
+            raise CheckFailed(f"{self.name}.{where}() lacks the weight or the bias; found: {_listed(arrays)}")
+        W = require_array(arrays[weight], what=f"{self.name}.{where}()[{weight!r}]")
+        b = require_array(arrays[bias], what=f"{self.name}.{where}()[{bias!r}]")
+        if W.shape not in _weight_shapes(self.inputs, self.outputs) or b.size != self.outputs:
+            raise CheckFailed(
+                f"{self.name}.{where}() has the shapes {W.shape} and {b.shape}; they should be "
+                f"{(self.outputs, self.inputs)} and {(self.outputs,)}, those of the parameters"
+            )
+        return W if W.shape == (self.outputs, self.inputs) else W.T, b.reshape(self.outputs)
+
+
+def require_parameter_gradients(
+    got: Pair,
+    expected: Pair,
+    shape: Shape,
+    *,
+    name: str,
+    computed_with: Sequence[object],
+    rtol: float | None = None,
+) -> float:
+    """Return the one factor, 1 or 1/N, by which both gradients differ from sums over the batch.
+
+    `expected` holds the sums; the mean may be taken in the layer. Raises CheckFailed for any other
+    values, and where weight and bias do not share the factor.
+    """
+    fits = [
+        {
+            factor
+            for factor in (1.0, 1.0 / shape.N)
+            if is_close(value, factor * truth, rtol=rtol, computed_with=computed_with)
+        }
+        for value, truth in zip(got, expected, strict=True)
+    ]
+    if common := fits[0] & fits[1]:
+        return max(common)
+    if fits[0] and fits[1]:
+        larger = "bias" if max(fits[1]) > max(fits[0]) else "weight"
+        raise CheckFailed(
+            f"{name}: the gradients of weight and bias are scaled differently: that of the {larger} is a sum "
+            f"over the batch, the other a mean (N = {shape.N})"
+        )
+    factor = max(fits[0] | fits[1], default=1.0)
+    for value, truth, part in zip(got, expected, ("weight", "bias"), strict=True):
+        require_close(
+            value,
+            factor * truth,
+            what=f"{name}: the gradient of the {part}",
+            rtol=rtol,
+            computed_with=computed_with,
+            candidates=layer_candidates(shape),
+        )
+    raise CheckFailed(f"{name}: the gradients of weight and bias do not fit together")
+
+
+def measured_factor(student: Student, rng: np.random.Generator, shape: Shape) -> float | None:
+    """Return the student's own Linear's factor on its parameter gradients; None if it has no right one."""
+    try:
+        probe = LinearProbe.make(student, shape.D, shape.M)
+        W, b = probe.set(rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
+        x, dLdy = rng.normal(size=(shape.N, shape.D)), rng.normal(size=(shape.N, shape.M))
+        y = probe.layer.forward(x)
+        probe.layer.backward(dLdy)
+        sums = numeric_sums(x, W, b, dLdy)
+        return require_parameter_gradients(
+            probe.gradients(), sums, shape, name=probe.name, computed_with=(W, b, y)
+        )
+    except StudentFault:
+        return None
+
+
+def numeric_sums(x: Array, W: Array, b: Array, dLdy: Array) -> Pair:
+    """Return the gradients of Σ dLdy · (x Wᵀ + b) in W and b, by differences: sums over the batch."""
+    return (
+        slope_along(dLdy, lambda moved: affine(x, moved, b), W),
+        slope_along(dLdy, lambda moved: affine(x, W, moved), b),
+    )
+
+
+def numeric_input_gradient(x: Array, W: Array, b: Array, dLdy: Array) -> Array:
+    """Return the gradient of Σ dLdy · (x Wᵀ + b) in x, by differences."""
+    return slope_along(dLdy, lambda moved: affine(moved, W, b), x)
+
+
+def _parameters_of(layer: RemoteObject, name: str) -> dict[str, Array]:
+    """Return `parameters()`; where that does not work, the attributes `weight` and `bias` serve."""
+    try:
+        return _arrays(layer.parameters(), f"{name}.parameters()")
+    except StudentFault as fault:
+        try:
+            return _arrays({key: layer.get(key) for key in ("weight", "bias")}, name)
+        except StudentFault:
+            raise fault from None
+
+
+def _arrays(values: dict[str, Any], where: str) -> dict[str, Array]:
+    return {name: require_array(value, what=f"{name} of {where}") for name, value in values.items()}
+
+
+def _weight_shapes(inputs: int, outputs: int) -> list[tuple[int, ...]]:
+    return [(outputs, inputs), (inputs, outputs)]
+
+
+def _bias_shapes(outputs: int) -> list[tuple[int, ...]]:
+    return [(outputs,), (1, outputs), (outputs, 1)]
+
+
+def _named(arrays: dict[str, Array], shapes: list[tuple[int, ...]]) -> str | None:
+    """Return the name of the first array that has one of the shapes, the first shape first."""
+    return next((name for shape in shapes for name, value in arrays.items() if value.shape == shape), None)
+
+
+def _listed(arrays: dict[str, Array]) -> str:
+    return ", ".join(f"{name!r} {value.shape}" for name, value in arrays.items()) or "nothing"

@@ -1,0 +1,254 @@
+"""The two losses of Q6.3: their values, their gradients up to the batch mean, and that mean end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grader.assignments.hw1.linear_probe import LinearProbe, Pair, measured_factor
+from grader.assignments.hw1.mytorch_contract import (
+    LOSS_GRADIENT_RTOL,
+    LOSS_RTOL,
+    Shape,
+    affine,
+    cross_entropy,
+    loss_candidates,
+    mean_squared_error,
+)
+from grader.checks.closeness import (
+    is_close,
+    reproduced_by,
+    require_array,
+    require_close,
+    require_number,
+    require_number_close,
+)
+from grader.checks.diagnosis import Candidates, Factor
+from grader.checks.gradients import central_differences
+from grader.checks.tolerance import Array, FloatArray
+from grader.client import Student
+from grader.errors import CheckFailed, StudentFault
+
+
+@dataclass(frozen=True, slots=True)
+class LossCase:
+    """One call of a loss: `value` is the formula as a function of the predictions (N, K)."""
+
+    name: str  # of the class
+    pred: FloatArray
+    target: Array
+    value: Callable[[Array], float]
+    line: str  # for a student to reproduce it
+    # What usual mistakes in backward give, from the right gradient of the mean.
+    mistakes: Callable[[FloatArray], dict[str, Array]] = lambda _: {}
+
+    @property
+    def call(self) -> str:
+        """The call, as it stands in a message."""
+        target = "target" if self.name == "MSELoss" else "targets"
+        return f"{self.name}().forward(pred, {target}) with shapes {self.pred.shape} and {self.target.shape}"
+
+
+def squared_error_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
+    """Return a call of MSELoss with random predictions and targets (N, K)."""
+    pred, target = rng.normal(size=(N, K)), rng.normal(size=(N, K))
+    return LossCase(
+        "MSELoss",
+        pred,
+        target,
+        lambda moved: mean_squared_error(moved, target),
+        f"loss = MSELoss(); print(loss.forward(np.ones(({N}, {K})), np.zeros(({N}, {K}))), loss.backward())",
+    )
+
+
+def cross_entropy_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
+    """Return a call of SoftmaxCrossEntropy with random logits (N, K) and class indices (N,).
+
+    The logits are small, so that a 1e-8 inside the logarithm does not show.
+    """
+    logits, labels = rng.normal(size=(N, K)), rng.integers(K, size=N)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    over_batch = np.exp(logits) / np.exp(logits).sum(axis=0, keepdims=True)
+
+    def mistakes(gradient: FloatArray) -> dict[str, Array]:
+        return {
+            "these are the probabilities: the targets are not used": shares,
+            "these are the probabilities over N: the targets are not used": shares / N,
+            "the softmax runs over the batch, not over the classes": gradient + (over_batch - shares) / N,
+            "the softmax runs over the batch, not over the classes, and the mean is missing": (
+                N * gradient + over_batch - shares
+            ),
+        }
+
+    return LossCase(
+        "SoftmaxCrossEntropy",
+        logits,
+        labels,
+        lambda moved: cross_entropy(moved, labels),
+        f"loss = SoftmaxCrossEntropy(); print(loss.forward(np.random.randn({N}, {K}), "
+        f"np.arange({N}) % {K}), loss.backward())",
+        mistakes,
+    )
+
+
+def require_loss_value(
+    student: Student, case: LossCase, explanations: dict[str, float] | None = None
+) -> None:
+    """Judge the forward pass; `explanations` are values that usual mistakes give."""
+    N, K = case.pred.shape
+    candidates = loss_candidates(
+        N, K, {sentence: np.array([value]) for sentence, value in (explanations or {}).items()}
+    )
+    with reproduced_by(case.line):
+        loss = student.new(case.name)
+        require_number_close(
+            loss.forward(case.pred, case.target),
+            case.value(case.pred),
+            what=case.call,
+            rtol=LOSS_RTOL,
+            candidates=candidates,
+        )
+
+
+def require_loss_gradient(
+    student: Student, case: LossCase, *, truth: Array | None = None, what: str = ""
+) -> float:
+    """Judge the backward pass and return its factor: 1, or N where the mean is left to the layers.
+
+    `truth` is the gradient of the mean in closed form; without it differences of the formula serve.
+    """
+    expected = numeric_gradient(case) if truth is None else truth
+    N, K = case.pred.shape
+    with reproduced_by(case.line):
+        loss = student.new(case.name)
+        loss.forward(case.pred, case.target)
+        got = require_array(loss.backward(), what=f"{case.name}().backward(){what}", shape=case.pred.shape)
+        for factor in (1.0, float(N)):
+            if is_close(got, factor * expected, rtol=LOSS_GRADIENT_RTOL):
+                return factor
+        require_close(
+            got,
+            expected,
+            what=f"{case.name}().backward(){what}, after a forward of shape {case.pred.shape},",
+            rtol=LOSS_GRADIENT_RTOL,
+            candidates=loss_candidates(N, K, case.mistakes(expected)),
+        )
+    return 1.0
+
+
+def numeric_gradient(case: LossCase) -> FloatArray:
+    """Return the gradient of the formula in the predictions, by differences."""
+    return central_differences(lambda points: [case.value(point) for point in points], case.pred).values
+
+
+def require_end_to_end(student: Student, rng: np.random.Generator, case: LossCase, other: LossCase) -> None:
+    """Judge the gradient of loss(Linear(x)) in weight and bias, where the batch mean must be right.
+
+    Where the student's Linear has no right gradient of its own, either convention is right, but
+    it must be that of the `other` loss.
+    """
+    N, M = case.pred.shape
+    shape = Shape(N=N, D=4, M=M)
+    layer_factor = measured_factor(student, rng, shape)
+    if layer_factor is None:
+        _require_same_convention(student, case, other)
+        return
+    with reproduced_by(
+        f"layer = Linear({shape.D}, {M}); x = np.random.randn({N}, {shape.D}); loss = {case.name}(); "
+        "compare layer.gradients() with the slope of loss.forward(layer.forward(x), y) in each parameter"
+    ):
+        chain = make_chain(student, rng, case, shape)
+        for part, got, truth in zip(("weight", "bias"), chain.gradients(), chain.slopes(), strict=True):
+            require_close(
+                got,
+                truth,
+                what=f"the gradient of {case.name}()(Linear({shape.D}, {M})(x)) in the {part}, "
+                f"for a batch of {N},",
+                rtol=LOSS_GRADIENT_RTOL,
+                computed_with=(chain.W, chain.b),
+                candidates=_mean_candidates(N),
+            )
+
+
+def _mean_candidates(N: int) -> Candidates:
+    return Candidates(
+        (
+            Factor(
+                "N, the batch size",
+                N,
+                if_too_large="the mean over the batch is taken neither in the loss nor in Linear.backward",
+                if_too_small="the mean over the batch is taken both in the loss and in Linear.backward",
+            ),
+        )
+    )
+
+
+def _require_same_convention(student: Student, case: LossCase, other: LossCase) -> None:
+    factor = require_loss_gradient(student, case)
+    try:
+        other_factor = require_loss_gradient(student, other)
+    except StudentFault:
+        return  # the other loss has none, which is its own loss of points
+    if (factor == 1.0) != (other_factor == 1.0):
+        raise CheckFailed(
+            "one loss takes the mean over the batch in backward and the other does not, "
+            "so that no Linear fits both"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A student's loss on top of a student's Linear whose own gradients are right."""
+
+    student: Student
+    probe: LinearProbe
+    case: LossCase
+    x: FloatArray
+    W: Array
+    b: Array
+
+    def gradients(self) -> Pair:
+        """Backpropagate; the loss sees the right predictions, whatever Linear.forward gives."""
+        loss = self.student.new(self.case.name)
+        self.probe.layer.forward(self.x)
+        loss.forward(affine(self.x, self.W, self.b), self.case.target)
+        slope = require_array(
+            loss.backward(), what=f"{self.case.name}().backward()", shape=self.case.pred.shape
+        )
+        self.probe.layer.backward(slope)
+        return self.probe.gradients()
+
+    def slopes(self) -> Pair:
+        """Return the slopes of the loss's formula in weight and bias, by differences."""
+        x, W, b = self.x, self.W, self.b
+        return (
+            self._slope(lambda moved: affine(x, moved, b), W),
+            self._slope(lambda moved: affine(x, W, moved), b),
+        )
+
+    def own_losses(self, points: Sequence[FloatArray]) -> list[float]:
+        """Return the student's own loss at many parameters, each (M, D + 1) with the bias last.
+
+        Two round trips, one for all predictions and one for all losses.
+        """
+        calls = [self.probe.setting(point[:, :-1], point[:, -1]) for point in points]
+        forward = self.probe.layer.calling("forward", self.x)
+        predictions = self.student.run([call for pair in calls for call in (*pair, forward)])[2::3]
+        loss = self.student.new(self.case.name)
+        values = self.student.run(
+            [loss.calling("forward", prediction, self.case.target) for prediction in predictions]
+        )
+        return [require_number(value, what=f"{self.case.name}().forward") for value in values]
+
+    def _slope(self, function: Callable[[FloatArray], FloatArray], at: Array) -> FloatArray:
+        value = self.case.value
+        return central_differences(lambda points: [value(function(point)) for point in points], at).values
+
+
+def make_chain(student: Student, rng: np.random.Generator, case: LossCase, shape: Shape) -> Chain:
+    """Make a Linear with small random parameters and a batch for it."""
+    probe = LinearProbe.make(student, shape.D, shape.M)
+    W, b = probe.set(rng.normal(size=(shape.M, shape.D)) / shape.D**0.5, rng.normal(size=shape.M))
+    return Chain(student, probe, case, rng.normal(size=(shape.N, shape.D)), W, b)

@@ -1,0 +1,104 @@
+"""What the homework asks of mytorch, as formulas of the forward passes and the usual ways to miss them.
+
+The visible suites judge gradients by differences of these formulas, so no derivative is written down here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grader.checks.diagnosis import Candidates, Factor
+from grader.checks.gradients import LINEAR_STEPS, central_differences
+from grader.checks.tolerance import Array, FloatArray
+
+# A loss may be computed in float32 and returned as a Python float, which does not tell; and a small constant
+# inside the logarithm is common and harmless.
+LOSS_RTOL = 1e-5
+LOSS_GRADIENT_RTOL = 1e-5
+# Differences of a formula of ours know a derivative to about 1e-9.
+DIFFERENCES_RTOL = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The sizes of one layer's call: N rows of D numbers in, M numbers out."""
+
+    N: int
+    D: int
+    M: int
+
+
+def affine(x: Array, W: Array, b: Array) -> FloatArray:
+    """Return x Wᵀ + b; x (N, D), W (M, D), b (M,)."""
+    y: FloatArray = x @ W.T + b
+    return y
+
+
+def relu(x: Array) -> FloatArray:
+    """Return max(x, 0)."""
+    return np.maximum(x, 0.0)
+
+
+def sigmoid(x: Array) -> FloatArray:
+    """Return the logistic function."""
+    y: FloatArray = 0.5 * (1.0 + np.tanh(0.5 * x))
+    return y
+
+
+def mean_squared_error(pred: Array, target: Array) -> float:
+    """Return the mean over every element."""
+    return float(np.mean((pred - target) ** 2))
+
+
+def cross_entropy(logits: Array, labels: Array) -> float:
+    """Return the mean over the batch of -log softmax(logits) at the label; labels (N,)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    at_label = shifted[np.arange(len(labels)), labels]
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - at_label))
+
+
+def one_hot(labels: Array, classes: int) -> FloatArray:
+    """Return rows (N, K) with a 1 at the label."""
+    return np.asarray(np.eye(classes)[labels], dtype=np.float64)
+
+
+def slope_along(dLdy: Array, function: Callable[[FloatArray], FloatArray], at: Array) -> FloatArray:
+    """Return the gradient of Σ dLdy · function(z) at z = `at`, for a function that is linear in z."""
+
+    def evaluate(points: Sequence[FloatArray]) -> list[float]:
+        return [float((dLdy * function(point)).sum()) for point in points]
+
+    return central_differences(evaluate, at, steps=LINEAR_STEPS).values
+
+
+def batch_factor(N: int) -> Factor:
+    """Return the factor N with what usually causes it."""
+    return Factor(
+        "N, the batch size",
+        N,
+        if_too_large="is the mean over the batch missing?",
+        if_too_small="is the mean over the batch taken twice?",
+    )
+
+
+def layer_candidates(shape: Shape, explanations: dict[str, Array] | None = None) -> Candidates:
+    """Return what a layer's values may be off by."""
+    factors = (
+        batch_factor(shape.N),
+        Factor("D, the number of inputs", shape.D),
+        Factor("M, the number of outputs", shape.M),
+    )
+    return Candidates(factors, explanations or {})
+
+
+def loss_candidates(N: int, K: int, explanations: dict[str, Array] | None = None) -> Candidates:
+    """Return what a loss's values may be off by, for predictions of shape (N, K)."""
+    factors = (
+        batch_factor(N),
+        Factor("K, the number of columns", K),
+        Factor("N·K, the number of elements", N * K),
+    )
+    return Candidates(factors, explanations or {})

@@ -1,0 +1,1 @@
+"""Checks whose details a student may read; they need no reference."""

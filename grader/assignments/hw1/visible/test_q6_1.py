@@ -1,0 +1,257 @@
+"""Q6.1 Linear: its parameters, both passes, and how it starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.assignments.hw1.linear_probe import (
+    LinearProbe,
+    numeric_input_gradient,
+    numeric_sums,
+    require_parameter_gradients,
+)
+from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates
+from grader.checks.closeness import (
+    reproduced_by,
+    require_array,
+    require_close,
+    require_keys,
+    require_number_close,
+    require_unchanged,
+)
+from grader.checks.statistics import Sample, require_mean_zero, require_normal_shape, require_variance
+from grader.client import Student
+from grader.errors import CheckFailed, StudentFault
+from grader.pytest_plugin import check
+
+# N differs from D, M and 1, so that every wrong factor has one name; both D < M and D > M.
+SHAPES = (Shape(N=7, D=5, M=3), Shape(N=4, D=3, M=11))
+# D, M: so different that no constant but 2 / D fits all three; thousands of draws each.
+HE_SIZES = ((3, 4000), (50, 240), (400, 30))
+
+
+@check("q6.1.constructs")
+def test_linear_can_be_made(student: Student) -> None:
+    """Linear(D, M) can be made and has a weight and a bias."""
+    for shape in SHAPES:
+        with reproduced_by(f"print(Linear({shape.D}, {shape.M}).parameters())"):
+            LinearProbe.make(student, shape.D, shape.M)
+
+
+@check("q6.1.parameter_shapes", needs=("q6.1.constructs",))
+def test_parameters_have_the_shapes_of_the_contract(student: Student, rng: np.random.Generator) -> None:
+    """parameters() gives a weight (M, D) and a bias (M,), and gradients() has the same names."""
+    for shape in SHAPES:
+        call = f"Linear({shape.D}, {shape.M})"
+        with reproduced_by(f"print({call}.parameters())"):
+            probe = LinearProbe.make(student, shape.D, shape.M)
+            arrays = probe.layer.parameters()
+            weight, bias = probe.weight, probe.bias
+            require_array(
+                arrays.get(weight), what=f"{call}.parameters()[{weight!r}]", shape=(shape.M, shape.D)
+            )
+            require_array(arrays.get(bias), what=f"{call}.parameters()[{bias!r}]", shape=(shape.M,))
+            _require_same_names(probe, arrays, rng, shape)
+
+
+@check("q6.1.parameters_live", needs=("q6.1.constructs",))
+def test_parameters_are_live(student: Student, rng: np.random.Generator) -> None:
+    """The arrays of parameters() are live: changing one in place changes the layer."""
+    shape = SHAPES[0]
+    x = rng.normal(size=(shape.N, shape.D))
+    with reproduced_by(
+        f"layer = Linear({shape.D}, {shape.M}); layer.parameters()['weight'][...] = 1; "
+        f"print(layer.forward(np.ones(({shape.N}, {shape.D}))))"
+    ):
+        probe = LinearProbe.make(student, shape.D, shape.M)
+        editor = student.stand_in("editor")
+        before = require_array(probe.layer.forward(x), what=f"{probe.name}.forward(x)")
+        for name, stored in probe.layer.parameters().items():
+            value = rng.normal(size=stored.shape)
+            editor.call("write", probe.layer, name, value)
+            require_close(
+                probe.layer.parameters()[name],
+                value,
+                what=f"{probe.name}.parameters()[{name!r}], after writing into it,",
+            )
+        after = require_array(probe.layer.forward(x), what=f"{probe.name}.forward(x)")
+        if np.array_equal(before, after):
+            raise CheckFailed(
+                f"{probe.name}.forward(x) does not change when parameters() are changed in place: "
+                "does parameters() return copies?"
+            )
+
+
+@check("q6.1.forward_values", needs=("q6.1.constructs",))
+def test_forward_is_affine(student: Student, rng: np.random.Generator) -> None:
+    """Linear.forward computes x Wᵀ + b."""
+    for shape in SHAPES:
+        with reproduced_by(_forward_line(shape)):
+            probe, W, b = _set_up(student, rng, shape)
+            x = rng.normal(size=(shape.N, shape.D))
+            mistakes = {
+                "the bias is missing": affine(x, W, 0 * b),
+                "the bias is subtracted": affine(x, W, -b),
+                "the bias is added twice": affine(x, W, 2 * b),
+            }
+            require_close(
+                probe.layer.forward(x),
+                affine(x, W, b),
+                what=f"{probe.name}.forward(x) with x of shape {x.shape}",
+                computed_with=(W, b),
+                candidates=layer_candidates(shape, mistakes),
+            )
+
+
+@check("q6.1.backward_input", needs=("q6.1.constructs",))
+def test_backward_returns_the_gradient_of_the_input(student: Student, rng: np.random.Generator) -> None:
+    """Linear.backward returns dL/dx, without any factor."""
+    for shape in SHAPES:
+        with reproduced_by(_backward_line(shape, "dLdx")):
+            probe, W, b = _set_up(student, rng, shape)
+            x, dLdy = _batch(rng, shape)
+            y = probe.layer.forward(x)
+            require_close(
+                probe.layer.backward(dLdy),
+                numeric_input_gradient(x, W, b, dLdy),
+                what=f"{probe.name}.backward(dLdy) after a forward of shape {x.shape}, which is dL/dx,",
+                computed_with=(W, b, y),
+                candidates=layer_candidates(shape),
+            )
+
+
+@check("q6.1.backward_parameters", needs=("q6.1.constructs",))
+def test_backward_fills_the_gradients_of_the_parameters(student: Student, rng: np.random.Generator) -> None:
+    """Linear.backward fills gradients() with dL/dW and dL/db, as sums or means over the batch."""
+    factors = set()
+    for shape in SHAPES:
+        with reproduced_by(_backward_line(shape, "layer.gradients()")):
+            probe, W, b = _set_up(student, rng, shape)
+            x, dLdy = _batch(rng, shape)
+            y = probe.layer.forward(x)
+            probe.layer.backward(dLdy)
+            factor = require_parameter_gradients(
+                probe.gradients(),
+                numeric_sums(x, W, b, dLdy),
+                shape,
+                name=f"{probe.name} after backward with N = {shape.N}",
+                computed_with=(W, b, y),
+            )
+            factors.add(factor == 1.0)
+    if len(factors) > 1:
+        raise CheckFailed("the gradients are sums over the batch for one batch size and means for another")
+
+
+@check("q6.1.inputs_unmodified", needs=("q6.1.constructs",))
+def test_inputs_are_not_modified(student: Student, rng: np.random.Generator) -> None:
+    """Linear changes neither the x nor the dLdy that it is given."""
+    shape = SHAPES[0]
+    with reproduced_by(_backward_line(shape, "x, dLdy")):
+        probe, _, _ = _set_up(student, rng, shape)
+        x, dLdy = _batch(rng, shape)
+        forward, backward = student.run(
+            [
+                probe.layer.calling("forward", x, echo=True),
+                probe.layer.calling("backward", dLdy, echo=True),
+            ]
+        )
+        require_unchanged(forward.args_after[0], x, what=f"the x given to {probe.name}.forward")
+        require_unchanged(backward.args_after[0], dLdy, what=f"the dLdy given to {probe.name}.backward")
+
+
+@check("q6.1.he_variance", needs=("q6.1.constructs",))
+def test_weights_have_the_variance_of_he(student: Student) -> None:
+    """The weight starts with mean 0 and variance 2 / D (He initialisation)."""
+    with reproduced_by("print([Linear(D, 500).parameters()['weight'].var() * D / 2 for D in (3, 50, 400)])"):
+        samples = _drawn_weights(student)
+        require_variance(samples, what="the weight of a new Linear", false_alarm=5e-7)
+        require_mean_zero(samples, what="the weight of a new Linear", false_alarm=5e-7)
+
+
+@check("q6.1.he_normal", needs=("q6.1.constructs",))
+def test_weights_are_normally_distributed(student: Student) -> None:
+    """The weight starts with normally distributed values."""
+    with reproduced_by("print(np.histogram(Linear(100, 500).parameters()['weight'])[0])"):
+        require_normal_shape(_drawn_weights(student), what="the weight of a new Linear")
+
+
+@check("q6.1.bias_zero", needs=("q6.1.constructs",))
+def test_bias_starts_at_zero(student: Student) -> None:
+    """The bias starts at zero."""
+    for shape in SHAPES:
+        with reproduced_by(f"print(Linear({shape.D}, {shape.M}).parameters()['bias'])"):
+            probe = LinearProbe.make(student, shape.D, shape.M)
+            _, b = probe.read()
+            require_number_close(
+                float(np.abs(b).max()),
+                0.0,
+                what=f"the largest |entry| of the bias of a new {probe.name}",
+                rtol=0,
+            )
+
+
+def _set_up(
+    student: Student, rng: np.random.Generator, shape: Shape
+) -> tuple[LinearProbe, np.ndarray, np.ndarray]:
+    """Make a layer with random parameters, a bias that is not zero among them."""
+    probe = LinearProbe.make(student, shape.D, shape.M)
+    return probe, *probe.set(rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
+
+
+def _batch(rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    return rng.normal(size=(shape.N, shape.D)), rng.normal(size=(shape.N, shape.M))
+
+
+def _require_same_names(
+    probe: LinearProbe, parameters: dict[str, np.ndarray], rng: np.random.Generator, shape: Shape
+) -> None:
+    x, dLdy = _batch(rng, shape)
+    try:
+        probe.layer.forward(x)
+        probe.layer.backward(dLdy)
+        gradients = probe.layer.gradients()
+    except StudentFault:
+        return  # that a pass works is judged by other checks
+    require_keys(
+        gradients, set(parameters), what=f"{probe.name}.gradients(), which needs the names of parameters(),"
+    )
+
+
+def _drawn_weights(student: Student) -> list[Sample]:
+    samples = []
+    for inputs, outputs in HE_SIZES:
+        for draw in (1, 2):
+            W, _ = LinearProbe.make(student, inputs, outputs).read()
+            name = f"draw {draw} of Linear({inputs}, {outputs})"
+            samples.append(Sample(name, W, 2.0 / inputs, _known_variances(inputs, outputs)))
+    return samples
+
+
+def _known_variances(inputs: int, outputs: int) -> dict[str, float]:
+    return {
+        "1 / D": 1.0 / inputs,
+        "2 / (D + M), which is Xavier's": 2.0 / (inputs + outputs),
+        "2 / M: fan-out in place of fan-in": 2.0 / outputs,
+        "1 / M": 1.0 / outputs,
+        "1 / (3 D)": 1.0 / (3.0 * inputs),
+        "6 / D": 6.0 / inputs,
+        "4 / D²: 2 / D used as the standard deviation": 4.0 / inputs**2,
+        "√(2 / D): the standard deviation used as the variance": (2.0 / inputs) ** 0.5,
+        "1: the draws are not scaled": 1.0,
+        "0.01²": 1e-4,
+        "0.1²": 1e-2,
+    }
+
+
+def _forward_line(shape: Shape) -> str:
+    return (
+        f"layer = Linear({shape.D}, {shape.M}); x = np.random.randn({shape.N}, {shape.D}); "
+        "print(layer.forward(x))"
+    )
+
+
+def _backward_line(shape: Shape, shown: str) -> str:
+    return (
+        f"layer = Linear({shape.D}, {shape.M}); x = np.random.randn({shape.N}, {shape.D}); layer.forward(x); "
+        f"dLdy = np.random.randn({shape.N}, {shape.M}); dLdx = layer.backward(dLdy); print({shown})"
+    )

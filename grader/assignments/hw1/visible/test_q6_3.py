@@ -1,0 +1,155 @@
+"""Q6.3 Losses: values, gradients up to the batch mean, and that mean end to end with the student's Linear."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.assignments.hw1.losses import (
+    LossCase,
+    cross_entropy_case,
+    require_end_to_end,
+    require_loss_gradient,
+    require_loss_value,
+    squared_error_case,
+)
+from grader.assignments.hw1.mytorch_contract import LOSS_GRADIENT_RTOL, LOSS_RTOL, one_hot
+from grader.checks.closeness import (
+    reproduced_by,
+    require_array,
+    require_close,
+    require_number,
+    require_number_close,
+)
+from grader.checks.diagnosis import Candidates
+from grader.client import Student
+from grader.errors import CheckFailed
+from grader.pytest_plugin import check
+
+# N, K: different from each other, from 1 and from 2, so that every wrong factor has one name.
+SHAPES = ((7, 3), (5, 11))
+
+
+@check("q6.3.mse_value")
+def test_mse_value(student: Student, rng: np.random.Generator) -> None:
+    """MSELoss.forward is the mean of the squared differences over every element."""
+    for N, K in SHAPES:
+        case = squared_error_case(rng, N, K)
+        gap = case.pred - case.target
+        mistakes = {
+            "this is the root of the mean": float(np.sqrt((gap**2).mean())),
+            "this is the mean absolute difference": float(np.abs(gap).mean()),
+            "this is the square of the mean difference": float(gap.mean() ** 2),
+        }
+        require_loss_value(student, case, mistakes)
+
+
+@check("q6.3.mse_gradient")
+def test_mse_gradient(student: Student, rng: np.random.Generator) -> None:
+    """MSELoss.backward is the gradient in pred, with or without the mean over the batch."""
+    _require_gradients(student, [squared_error_case(rng, N, K) for N, K in SHAPES])
+
+
+@check("q6.3.mse_end_to_end", needs=("q6.3.mse_gradient",))
+def test_mse_end_to_end(student: Student, rng: np.random.Generator) -> None:
+    """MSELoss on top of Linear: the mean over the batch is taken exactly once."""
+    for N, K in SHAPES:
+        require_end_to_end(student, rng, squared_error_case(rng, N, K), cross_entropy_case(rng, N, K))
+
+
+@check("q6.3.ce_value")
+def test_cross_entropy_value(student: Student, rng: np.random.Generator) -> None:
+    """SoftmaxCrossEntropy.forward is the mean over the batch of -log softmax at the target."""
+    for N, K in SHAPES:
+        case = cross_entropy_case(rng, N, K)
+        shares = np.exp(case.pred) / np.exp(case.pred).sum(axis=1, keepdims=True)
+        at_target = shares[np.arange(N), case.target]
+        over_rows = np.exp(case.pred) / np.exp(case.pred).sum(axis=0, keepdims=True)
+        mistakes = {
+            "the softmax runs over the batch, not over the classes": float(
+                -np.log(over_rows[np.arange(N), case.target]).mean()
+            ),
+            "the sign is missing": float(np.log(at_target).mean()),
+            "this is the mean of -p at the target: the logarithm is missing": float(-at_target.mean()),
+            "the logarithm is that of base 2": float(-np.log2(at_target).mean()),
+            "the logits are taken for probabilities' logarithms: the softmax is missing": float(
+                -case.pred[np.arange(N), case.target].mean()
+            ),
+        }
+        require_loss_value(student, case, mistakes)
+
+
+@check("q6.3.ce_gradient")
+def test_cross_entropy_gradient(student: Student, rng: np.random.Generator) -> None:
+    """SoftmaxCrossEntropy.backward is the gradient in the logits, with or without the mean over the batch."""
+    _require_gradients(student, [cross_entropy_case(rng, N, K) for N, K in SHAPES])
+
+
+@check("q6.3.ce_end_to_end", needs=("q6.3.ce_gradient",))
+def test_cross_entropy_end_to_end(student: Student, rng: np.random.Generator) -> None:
+    """SoftmaxCrossEntropy on top of Linear: the mean over the batch is taken exactly once."""
+    for N, K in SHAPES:
+        require_end_to_end(student, rng, cross_entropy_case(rng, N, K), squared_error_case(rng, N, K))
+
+
+@check("q6.3.ce_target_forms", needs=("q6.3.ce_value", "q6.3.ce_gradient"))
+def test_cross_entropy_target_forms(student: Student, rng: np.random.Generator) -> None:
+    """SoftmaxCrossEntropy takes targets as indices (N,) or (N, 1), or as one-hot rows (N, K)."""
+    case = cross_entropy_case(rng, 6, 4)
+    loss = student.new("SoftmaxCrossEntropy")
+    loss.forward(case.pred, case.target)
+    gradient = require_array(loss.backward(), what="SoftmaxCrossEntropy().backward()")
+    log_shares = case.pred - np.log(np.exp(case.pred).sum(axis=1, keepdims=True))
+    grid = "targets of shape (N, 1) pick an (N, N) grid: flatten them first"
+    broadcast = {grid: np.array([-log_shares[np.arange(6), case.target[:, np.newaxis]].mean()])}
+    forms = {"(N, 1)": case.target[:, np.newaxis], "(N, K), one-hot,": one_hot(case.target, 4)}
+    for form, targets in forms.items():
+        line = f"loss = SoftmaxCrossEntropy(); print(loss.forward(np.random.randn(6, 4), {_shown(form)}))"
+        with reproduced_by(line):
+            value = loss.forward(case.pred, targets)
+            what = f"with targets of shape {form}"
+            require_number_close(
+                value,
+                case.value(case.pred),
+                what=f"SoftmaxCrossEntropy().forward {what}",
+                rtol=LOSS_RTOL,
+                candidates=Candidates(explanations=broadcast),
+            )
+            require_close(
+                loss.backward(),
+                gradient,
+                what=f"SoftmaxCrossEntropy().backward() {what}",
+                rtol=LOSS_GRADIENT_RTOL,
+            )
+
+
+@check("q6.3.ce_large_logits", needs=("q6.3.ce_value",))
+def test_cross_entropy_large_logits(student: Student) -> None:
+    """SoftmaxCrossEntropy stays finite for logits of ±1000: loss and gradient."""
+    logits = np.array([[1000.0, 0.0, -1000.0], [-1000.0, -1000.0, -1000.0], [0.0, 1000.0, 999.0]])
+    with reproduced_by(
+        "loss = SoftmaxCrossEntropy(); logits = np.array([[1000., 0., -1000.]]); "
+        "print(loss.forward(logits, np.array([2])), loss.backward())"
+    ):
+        for labels in (np.array([0, 1, 1]), np.array([2, 0, 0])):
+            loss = student.new("SoftmaxCrossEntropy")
+            require_number(
+                loss.forward(logits, labels), what="SoftmaxCrossEntropy().forward with logits of ±1000"
+            )
+            require_array(
+                loss.backward(),
+                what="SoftmaxCrossEntropy().backward() with logits of ±1000",
+                shape=logits.shape,
+            )
+
+
+def _require_gradients(student: Student, cases: list[LossCase]) -> None:
+    means = {require_loss_gradient(student, case) == 1.0 for case in cases}
+    if len(means) > 1:
+        raise CheckFailed(
+            f"{cases[0].name}().backward() takes the mean over the batch for one batch size and not for "
+            "another"
+        )
+
+
+def _shown(form: str) -> str:
+    return "np.array([[0], [1], [2], [3], [0], [1]])" if "1)" in form else "np.eye(4)[[0, 1, 2, 3, 0, 1]]"

@@ -1,0 +1,29 @@
+"""What several kinds of tests need: real data, where this machine has it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def real_folder(variable: str, name: str) -> Path:
+    """Return the folder of real data that the variable names, or else the one beside the checkout."""
+    named = os.environ.get(variable)
+    folder = Path(named) if named else CHECKOUT.parent / "shared" / "data" / name
+    if not folder.is_dir():
+        pytest.skip(f"no {name} data here: set {variable} to a folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_mnist_folder() -> Path:
+    return real_folder("GRADER_TEST_MNIST", "mnist")
+
+
+@pytest.fixture(scope="session")
+def real_bloodmnist_folder() -> Path:
+    return real_folder("GRADER_TEST_BLOODMNIST", "bloodmnist")

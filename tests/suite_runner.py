@@ -1,0 +1,87 @@
+"""Run the suites on a mytorch package in this process, in order and with their needs, as the plugin does."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grader.datasets import Mnist
+from grader.errors import StudentFault
+from grader.suites import DeclaredCheck, read_suites
+from tests.fakes import FakeStudent
+
+SUITES = Path(__file__).parents[1] / "grader" / "assignments" / "hw1"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one check."""
+
+    outcome: str
+    message: str = ""
+    reproduce: str | None = None
+
+
+def judge(
+    root: Path, *, questions: Iterable[str] = (), dataset: Mnist | None = None, seed: int = 0
+) -> dict[str, Verdict]:
+    """Judge the package in `root`; q6.7 only where a dataset is given."""
+    student = FakeStudent(root)
+    shared: dict[str, float] = {}
+    verdicts: dict[str, Verdict] = {}
+    for name, declared in read_suites(SUITES).items():
+        if (questions and declared.check.question not in questions) or (
+            declared.uses_dataset and not dataset
+        ):
+            continue
+        if any(need in verdicts and verdicts[need].outcome != "passed" for need in declared.check.needs):
+            verdicts[name] = Verdict("skipped")
+            continue
+        number = zlib.crc32(f"{name} {seed}".encode())
+        student.seed(number)
+        fixtures = {
+            "student": student,
+            "rng": np.random.default_rng(number),
+            "dataset": dataset,
+            "shared": shared,
+            "note": lambda _: None,
+        }
+        verdicts[name] = _verdict(declared, fixtures)
+    return verdicts
+
+
+def failed_checks(verdicts: Mapping[str, Verdict]) -> set[str]:
+    """Return the checks that ran and did not pass."""
+    return {name for name, verdict in verdicts.items() if verdict.outcome == "failed"}
+
+
+def lost_questions(verdicts: Mapping[str, Verdict]) -> set[str]:
+    """Return the questions that do not get all their points."""
+    return {name.rpartition(".")[0] for name, verdict in verdicts.items() if verdict.outcome != "passed"}
+
+
+def _verdict(declared: DeclaredCheck, fixtures: Mapping[str, object]) -> Verdict:
+    function = _function_of(declared)
+    arguments = {name: fixtures[name] for name in inspect.signature(function).parameters}
+    try:
+        function(**arguments)
+    except StudentFault as fault:
+        return Verdict("failed", str(fault), fault.reproduce)
+    return Verdict("passed")
+
+
+def _function_of(declared: DeclaredCheck):
+    module = importlib.import_module(
+        f"grader.assignments.hw1.{declared.file.parent.name}.{declared.file.stem}"
+    )
+    return next(
+        value
+        for value in vars(module).values()
+        if getattr(getattr(value, "_grader_check", None), "id", None) == declared.check.id
+    )

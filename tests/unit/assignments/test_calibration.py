@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grader.assignments.hw1 import calibration
+from grader.assignments.hw1.training import (
+    BATCH_SIZE,
+    EPOCHS,
+    LEARNING_RATE,
+    calibration_file,
+    epochs_of_batches,
+    plausible_initial_losses,
+    read_thresholds,
+)
+from grader.assignments.hw1.visible.test_q6_7 import LEARNS_ACCURACY
+from grader.datasets import Mnist, load_mnist
+from grader.errors import GraderFault
+
+PROFILES = ["sample", "full"]
+# Test accuracies on all of MNIST that were published for this homework, or seen when replaying it.
+PUBLISHED = (0.9542, 0.9641)
+
+
+def content_of(profile: str) -> dict:
+    return json.loads(calibration_file(profile).read_text(encoding="utf-8"))
+
+
+def tiny(*, profile: str, sha256: str) -> Mnist:
+    images, labels = np.zeros((4, 28, 28), dtype=np.uint8), np.zeros(4, dtype=np.uint8)
+    return Mnist(images, labels, images, labels, profile=profile, source="", sha256=sha256)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_thresholds_follow_from_the_runs_they_are_kept_with(profile: str) -> None:
+    content = content_of(profile)
+    accuracies = [run["test_accuracy"] for run in content["runs"]]
+    mean, deviation = np.mean(accuracies), np.std(accuracies, ddof=1)
+    assert len(accuracies) >= 10
+    assert content["threshold"] == pytest.approx(mean - content["threshold_deviations"] * deviation, abs=1e-4)
+    assert content["floor"] == pytest.approx(mean - content["floor_deviations"] * deviation, abs=1e-4)
+    assert min(accuracies) > content["threshold"] > content["floor"] > LEARNS_ACCURACY
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_calibration_trained_as_the_check_trains(profile: str) -> None:
+    expected = {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE}
+    assert content_of(profile)["training"] == expected
+
+
+def test_the_sample_is_the_one_that_was_calibrated() -> None:
+    assert read_thresholds(load_mnist("sample", None)).threshold > 0.8
+
+
+def test_published_runs_of_the_homework_are_above_the_full_threshold() -> None:
+    assert min(PUBLISHED) > content_of("full")["threshold"]
+
+
+def test_other_data_than_the_calibrated_is_our_fault_and_not_the_students() -> None:
+    with pytest.raises(GraderFault, match="other data"):
+        read_thresholds(tiny(profile="sample", sha256="0"))
+
+
+def test_a_profile_without_calibration_is_our_fault() -> None:
+    with pytest.raises(GraderFault, match="cannot be read"):
+        read_thresholds(tiny(profile="unheard of", sha256="0"))
+
+
+def test_calibrating_again_gives_the_same_accuracy_for_the_same_seed() -> None:
+    first = content_of("sample")["runs"][0]
+    again = calibration.train_reference(load_mnist("sample", None), first["seed"])
+    # Another BLAS may round differently, and a training amplifies it.
+    assert again == pytest.approx(first["test_accuracy"], abs=0.03)
+
+
+def test_batches_are_full_and_use_no_row_twice_an_epoch() -> None:
+    batches = epochs_of_batches(np.random.default_rng(0), 150, epochs=3, batch_size=64)
+    assert [len(batch) for batch in batches] == [64] * 6
+    assert len(np.unique(np.concatenate(batches[:2]))) == 128
+
+
+def test_the_initial_loss_of_the_reference_is_in_the_middle_of_its_bounds() -> None:
+    low, high = plausible_initial_losses(load_mnist("sample", None).train_images[:256])
+    assert low < 2.25
+    assert 3.0 < high < 5.0
+
+
+def test_calibrate_writes_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    accuracies = iter([0.90, 0.91, 0.92])
+    monkeypatch.setattr(calibration, "train_reference", lambda *_: next(accuracies))
+    content = calibration.calibrate(tiny(profile="sample", sha256="abc"), 3)
+    assert content["mean"] == 0.91
+    assert content["threshold"] == pytest.approx(0.91 - 8 * 0.01)
+    assert content["data_sha256"] == "abc"
+    assert [run["test_accuracy"] for run in content["runs"]] == [0.90, 0.91, 0.92]
+
+
+def test_the_package_ships_its_calibrations_beside_the_rubric() -> None:
+    assert calibration_file("sample").parent == Path(calibration.__file__).parent / "calibration"
