@@ -103,8 +103,16 @@ def grade(
     console = terminal.make_console()
     codes = []
     for path, folder in folders.items():
-        graded = _grade_one(path, options, plan)
-        written = write_report(graded.report, folder, formats)
+        try:
+            graded = _grade_one(path, options, plan)
+            written = write_report(graded.report, folder, formats)
+        except GraderError as error:
+            complain(f"{pipeline.name_of(path)}: {error}")
+            codes.append(error.exit_code)
+            continue
+        except Exception as error:  # noqa: BLE001  # a fault of ours in one submission is not the next one's
+            codes.append(_own_fault(error, show=DEBUG_FLAG in sys.argv))
+            continue
         terminal.print_report(console, graded.report, written)
         codes.append(_exit_code(graded, min_score))
         if graded.error is not None:

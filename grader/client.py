@@ -18,10 +18,11 @@ from grader import sandbox
 from grader.errors import CheckFailed, GraderFault, ProtocolViolation, StudentFault, StudentRaised
 from grader.faults import describe_death, describe_raise, describe_timeout
 from grader.model import Isolation, Limits
+from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
 from grader.sandbox.launch import StartedWorker, WorkerGone, WorkerTimeout
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import Provider
-from grader.worker.protocol import FrameError, Json, Unencodable, Unsupported, decode, encode
+from grader.worker.protocol import FrameError, Json, Unencodable, Unsupported, decode, encode, pack
 
 __all__ = ["Call", "Echo", "RemoteObject", "Student", "Unsupported", "Value", "open_student"]
 
@@ -44,6 +45,18 @@ class Echo:
 
     value: Value
     args_after: list[Value]
+
+
+class Arrays(dict[str, np.ndarray]):
+    """Arrays by name, of `parameters()` or `gradients()`; a name that is not there is the student's fault."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], what: str) -> None:
+        super().__init__(arrays)
+        self._what = what
+
+    def __missing__(self, name: str) -> np.ndarray:
+        names = ", ".join(repr(known[:50]) for known in list(self)[:8]) or "nothing"
+        raise CheckFailed(f"{self._what}() has no {name!r}; it has {names}")
 
 
 class RemoteObject:
@@ -124,10 +137,11 @@ class Student:
         self._unresolvable: dict[str, StudentFault] = {}
         self._seed = 0
         self._life = 0
-        self._spent_s = 0.0
+        self.spent_s = 0.0
         self._check_s = policy.limits.check_s
         self.round_trips = 0
         self.workers_started = 0
+        self._probes: list[ProbeLayer] = []  # their arithmetic stays on this side
         self._worker: StartedWorker | None = None
         chosen, self._worker = self._open(provider)
         # From here on the same provider or none: a later worker never runs under less.
@@ -160,7 +174,7 @@ class Student:
     def begin_check(self, check_id: str, *, seed: int, seconds: float | None = None) -> None:
         """Start a check: all generators reseeded, a new allowance of time, a living worker."""
         self._check_id = check_id
-        self._spent_s = 0.0
+        self.spent_s = 0.0
         self._check_s = self.limits.check_s if seconds is None else seconds
         self.seed(seed)
 
@@ -195,12 +209,44 @@ class Student:
         return made
 
     def stand_in(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:
-        """Make one of our own probe layers inside the worker."""
-        step = {"op": "stand_in", "name": name, "args": list(args), "kwargs": kwargs}
+        """Make one of our own stand-ins inside the worker (see worker/stand_ins.py and probe_layers.py)."""
+        if name in PROBE_KINDS:
+            step = self._probe_step(name, *args, **kwargs)
+        else:
+            step = {"op": "stand_in", "name": name, "args": list(args), "kwargs": kwargs}
         made = self.run([Call(step, f"our stand-in {name}")])[0]
         if not isinstance(made, RemoteObject):
             raise GraderFault(f"the stand-in {name} did not arrive")
         return made
+
+    def _probe_step(
+        self,
+        kind: str,
+        values: Mapping[str, np.ndarray] | None = None,
+        *,
+        faults: Mapping[str, np.ndarray] | None = None,
+        base: RemoteObject | None = None,
+    ) -> dict[str, object]:
+        shapes = {name: value.shape for name, value in (values or {}).items()}
+        self._probes.append(ProbeLayer(kind, shapes, faults or {}))
+        step = {"op": "probe", "number": len(self._probes) - 1, "name": kind.capitalize()}
+        return step | {"values": dict(values or {}), "base": base}
+
+    def _told(self, question: Json, arrays: Sequence[np.ndarray]) -> list[bytes | memoryview]:
+        """Answer what a probe in the worker asks; what it asks for is checked like everything else."""
+        asked = decode(question, arrays, _HostHandles(self))
+        expected = {"probe", "method", "values", "x", "dLdy"}
+        if not isinstance(asked, dict) or set(asked) != expected:
+            raise FrameError("a question is not one that a probe asks")
+        number = asked.pop("probe")
+        if type(number) is not int or not 0 <= number < len(self._probes):
+            raise FrameError("a probe asks that was never made")
+        sent: list[np.ndarray] = []
+        try:
+            node = encode(self._probes[number].answer(**asked), sent, _HostHandles(self))
+        except AskedWrongly as error:
+            return pack({"refused": str(error)}, [])
+        return pack({"told": node}, sent)
 
     def train(
         self,
@@ -219,7 +265,9 @@ class Student:
         """
         step = {"op": "train", "model": model, "loss": loss, "optimiser": optimiser, "scale": scale}
         step |= {"inputs": images, "targets": labels, "batches": list(order)}
+        spent_s = self.spent_s
         losses = self.run([Call(step, "training")], seconds=self.limits.training_s)[0]
+        self.spent_s = spent_s  # training has an allowance of its own
         if not isinstance(losses, np.ndarray):
             raise ProtocolViolation("the losses of the training did not come back as an array")
         return losses
@@ -280,7 +328,7 @@ class Student:
         return self.run([call], seconds=self.limits.import_s)[0]
 
     def _allowance(self, calls: int) -> float:
-        return max(0.0, min(self.limits.call_s * calls, self._check_s - self._spent_s))
+        return max(0.0, min(self.limits.call_s * calls, self._check_s - self.spent_s))
 
     def _encoded(self, call: Call, arrays: list[np.ndarray]) -> Json:
         handles = _HostHandles(self)
@@ -289,6 +337,10 @@ class Student:
                 key: value if key == "op" else encode(value, arrays, handles)
                 for key, value in call.step.items()
             }
+        except _PassedOn as error:  # one call's value is another one's argument
+            raise CheckFailed(
+                f"{call.what} cannot be given {error}, which came out of an earlier call"
+            ) from error
         except Unencodable as error:
             raise GraderFault(f"an argument of {call.what} cannot be sent: {error}") from error
 
@@ -299,7 +351,7 @@ class Student:
         started = time.monotonic()
         self.round_trips += 1
         try:
-            return process.exchange(header, arrays, seconds=limit_s)
+            return process.exchange(header, arrays, seconds=limit_s, on_ask=self._told)
         except WorkerTimeout as error:
             self.close()
             elapsed_s = time.monotonic() - started
@@ -317,7 +369,7 @@ class Student:
             self.close()
             raise
         finally:
-            self._spent_s += time.monotonic() - started
+            self.spent_s += time.monotonic() - started
 
     def _violated(self, what: str, error: FrameError) -> ProtocolViolation:
         self.close()
@@ -332,6 +384,10 @@ class Student:
         return fault
 
 
+class _PassedOn(Unencodable):
+    """A value of the student's that could not come here cannot go back either; that is not our fault."""
+
+
 class _HostHandles:
     """Remote objects on the wire, seen from the host."""
 
@@ -339,6 +395,8 @@ class _HostHandles:
         self._student = student
 
     def to_node(self, value: object) -> Json:
+        if isinstance(value, Unsupported):
+            raise _PassedOn(value.description)
         if not isinstance(value, RemoteObject):
             raise Unencodable(f"a {type(value).__name__}")
         if self._student._worker is None or value.life != self._student._life:  # noqa: SLF001
@@ -383,9 +441,12 @@ def _kind(value: Value) -> str:
 def _checked(value: Value, call: Call) -> Value:
     """Hold the few shapes that a step's value must have."""
     if call.echo:
-        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], list):
-            return Echo(value[0], value[1])
-        return Echo(value, [])
+        given = call.step["args"]
+        if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], list)):
+            raise ProtocolViolation(f"{call.what}: what came back is not a value and its arguments")
+        if not (isinstance(given, list) and len(value[1]) == len(given)):
+            raise ProtocolViolation(f"{call.what}: other arguments came back than were given")
+        return Echo(value[0], value[1])
     if call.step["op"] in ("parameters", "gradients"):
         return _array_dict(value, call)
     return value
@@ -397,4 +458,4 @@ def _array_dict(value: Value, call: Call) -> dict[str, np.ndarray]:
     for name, entry in value.items():
         if not isinstance(entry, np.ndarray):
             raise CheckFailed(f"{call.what}()[{name[:50]!r}] must be an array; it is {_kind(entry)}")
-    return value
+    return Arrays(value, call.what)

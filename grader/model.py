@@ -115,6 +115,7 @@ class Limits:
     call_s: float
     import_s: float
     check_s: float
+    submission_s: float
     training_s: float
     cpu_s: int
     file_bytes: int

@@ -130,6 +130,9 @@ def grade(
             run = _run(opened, plan, options, on_event)
     except SubmissionRejected as error:
         run = SuiteRun(Ending.REJECTED, str(error))
+    except (GraderFault, OSError, MemoryError) as error:
+        reason = f"the grader could not run this submission ({type(error).__name__}: {error})"
+        run = SuiteRun(Ending.BROKE, reason)
     except KeyboardInterrupt:
         run = SuiteRun(Ending.INTERRUPTED, "grading was interrupted")
     facts = Facts(

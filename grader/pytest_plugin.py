@@ -21,7 +21,7 @@ import pytest
 
 from grader.client import Student, open_student
 from grader.datasets import Mnist, load_mnist
-from grader.errors import CheckFailed, SandboxUnavailable, StudentFault
+from grader.errors import CheckFailed, SandboxUnavailable, StudentFault, StudentTimedOut
 from grader.model import (
     ArrayExcerpt,
     Check,
@@ -101,6 +101,7 @@ class Grading:
         self._versions: dict[str, str] = {}
         self._no_isolation: str | None = None
         self._notes: dict[str, str] = {}
+        self._spent_s = 0.0  # by calls of checks that have ended
         self.shared: dict[str, Any] = {}  # of the question at hand
 
     def note(self, item: pytest.Item, text: str) -> None:
@@ -116,7 +117,7 @@ class Grading:
                 self._student = self._open(item.config)
                 self._question = check_.question
                 self.shared = {}
-            self._student.begin_check(check_.id, seed=seed_of(self.request, check_.id))
+            self._begin(self._student, check_.id)
         except SandboxUnavailable as error:
             self._no_isolation = str(error)
             pytest.exit(str(error))
@@ -162,8 +163,11 @@ class Grading:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-        """End the worker after the last check of a question."""
+        """Count a check's time, and end the worker after the last check of a question."""
         answer = yield
+        if self._student is not None:
+            self._spent_s += self._student.spent_s
+            self._student.spent_s = 0.0
         if nextitem is None or self._check_of(nextitem).question != self._question:
             self._close_student()
         return answer
@@ -195,6 +199,18 @@ class Grading:
     def pytest_sessionfinish(self) -> None:
         """End the worker, however the run ended."""
         self._close_student()
+
+    def _begin(self, student: Student, check_id: str) -> None:
+        """Start a check within what is left of the submission's allowance of time."""
+        limits = self.request.limits
+        left_s = limits.submission_s - self._spent_s
+        if left_s <= 0:
+            raise StudentTimedOut(
+                f"not tried: earlier calls used up the {limits.submission_s:g} s that one submission has"
+            )
+        # A seed of its own: who finds it in the worker learns nothing of the inputs to come.
+        seed = seed_of(self.request, f"{check_id}\nworker")
+        student.begin_check(check_id, seed=seed, seconds=min(limits.check_s, left_s))
 
     def _open(self, config: pytest.Config) -> Student:
         student: Student = config.hook.pytest_grader_open_student(grading_request=self.request)

@@ -67,7 +67,7 @@ def lost_questions(verdicts: Mapping[str, Verdict]) -> set[str]:
 
 
 def _verdict(declared: DeclaredCheck, fixtures: Mapping[str, object]) -> Verdict:
-    function = _function_of(declared)
+    function = function_of(declared)
     arguments = {name: fixtures[name] for name in inspect.signature(function).parameters}
     try:
         function(**arguments)
@@ -76,7 +76,7 @@ def _verdict(declared: DeclaredCheck, fixtures: Mapping[str, object]) -> Verdict
     return Verdict("passed")
 
 
-def _function_of(declared: DeclaredCheck):
+def function_of(declared: DeclaredCheck):
     module = importlib.import_module(
         f"grader.assignments.hw1.{declared.file.parent.name}.{declared.file.stem}"
     )

@@ -6,9 +6,10 @@ broadcast or to print itself: by the time it is here it is plain data, and it is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from itertools import islice
 from typing import NoReturn
 
 import numpy as np
@@ -20,6 +21,8 @@ from grader.errors import CheckFailed, StudentFault
 
 # Integers are exact, so they are judged by their values like floats.
 NUMERIC_KINDS = "fiu"
+# Names in a dict are the student's to choose: this much of them is shown.
+_NAMES, _NAME_CHARACTERS = 8, 60
 
 
 def require_array(
@@ -48,7 +51,10 @@ def require_number(value: object, *, what: str, finite: bool = True) -> float:
     is_number = isinstance(value, int | float | np.ndarray) and not isinstance(value, bool)
     if not is_number or (isinstance(value, np.ndarray) and value.dtype.kind not in NUMERIC_KINDS):
         raise CheckFailed(f"{what} should be a number, but is {describe(value)}")
-    number = float(value)  # type: ignore[arg-type]
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        number = float("inf")
     if finite and not np.isfinite(number):
         raise CheckFailed(f"{what} is {number}, which is not finite", got=str(number))
     return number
@@ -98,14 +104,14 @@ def require_keys(found: Mapping[str, object], wanted: AbstractSet[str], *, what:
     missing, surplus = sorted(wanted - set(found)), sorted(set(found) - wanted)
     if missing or surplus:
         parts = [
-            f"{words} {', '.join(map(repr, keys[:6]))}"
+            f"{words} {listed(keys)}"
             for words, keys in (("it lacks", missing), ("it should not have", surplus))
             if keys
         ]
         raise CheckFailed(
             f"{what} has wrong keys: {'; '.join(parts)}",
-            expected=", ".join(sorted(wanted)) or "no keys",
-            got=", ".join(sorted(found)) or "no keys",
+            expected=listed(sorted(wanted)) or "no keys",
+            got=listed(sorted(found)) or "no keys",
         )
 
 
@@ -188,7 +194,23 @@ def describe(value: object) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, str):
         return "a text"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"an int of {value.bit_length()} bits"
     return f"the {type(value).__name__} {value!r}"
+
+
+def quoted(name: str) -> str:
+    """Return a name of the student's in quotes, its start where it is long."""
+    text = repr(name[:_NAME_CHARACTERS])
+    is_whole = len(name) <= _NAME_CHARACTERS and len(text) <= _NAME_CHARACTERS + 2
+    return text if is_whole else f"{text[:_NAME_CHARACTERS]}…"
+
+
+def listed(names: Collection[str]) -> str:
+    """Return the first names in quotes, and how many more there are."""
+    shown = ", ".join(quoted(name) for name in islice(names, _NAMES))
+    more = len(names) - _NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def with_cause(message: str, cause: str | None) -> str:
@@ -198,7 +220,8 @@ def with_cause(message: str, cause: str | None) -> str:
 
 def first_index(wrong: Array) -> tuple[int, ...]:
     """Return the index of the first True."""
-    return tuple(int(axis) for axis in np.argwhere(wrong)[0])
+    # Not argwhere, which takes 8 bytes an axis for each of them.
+    return tuple(int(axis) for axis in np.unravel_index(int(wrong.argmax()), wrong.shape))
 
 
 def counted(wrong: Array) -> str:

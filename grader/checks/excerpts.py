@@ -10,9 +10,9 @@ import numpy as np
 from grader.checks.tolerance import Array
 from grader.model import ArrayExcerpt
 
-# A window shows this much of the last two axes, and this much of those before.
+# A window shows this much of the last two axes, and one index of each before: 64 numbers at the most.
 LAST_AXES = 8
-OTHER_AXES = 2
+OTHER_AXES = 1
 
 
 def excerpt(array: Array, around: tuple[int, ...] | None = None) -> ArrayExcerpt:

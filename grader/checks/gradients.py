@@ -116,6 +116,8 @@ def taylor_order(
     slope = float(np.vdot(as_float(gradient), d))
     remainders = np.abs(heights[1:] - heights[0] - h * slope)
     noise = 100 * precision * np.abs(heights).max()
+    if not (np.isfinite(remainders).all() and np.isfinite(noise)):
+        return 0.0
     seen = remainders > noise
     if seen.sum() < 2:
         return float("inf")

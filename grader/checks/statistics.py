@@ -35,7 +35,7 @@ def variance_p_value(values: Array, variance: float) -> float:
     """Return the two-sided chi-square p-value of `variance` for normal draws of unknown mean."""
     sample = _flat(values)
     freedom = sample.size - 1
-    if freedom < 1 or variance <= 0:
+    if freedom < 1 or variance <= 0 or not _can_be_squared(sample):
         return 0.0
     return chi_square_p_value(float(((sample - sample.mean()) ** 2).sum()) / variance, freedom)
 
@@ -52,6 +52,8 @@ def chi_square_p_value(statistic: float, freedom: int) -> float:
 def mean_p_value(values: Array, mean: float = 0.0) -> float:
     """Return the two-sided p-value of `mean`, by a z-test with the sample's own variance."""
     sample = _flat(values)
+    if sample.size < 2 or not _can_be_squared(sample):
+        return 0.0
     error = float(sample.std(ddof=1)) / math.sqrt(sample.size)
     gap = abs(float(sample.mean()) - mean)
     if error == 0.0:
@@ -66,6 +68,8 @@ def normal_shape_p_value(values: Array) -> float:
     (Lilliefors): the false-alarm rate is at most the one stated.
     """
     sample = np.sort(_flat(values))
+    if sample.size < 2 or not _can_be_squared(sample):
+        return 0.0
     spread = float(sample.std(ddof=1))
     if spread == 0.0:
         return 0.0
@@ -84,11 +88,12 @@ def require_variance(samples: Sequence[Sample], *, what: str, false_alarm: float
     explains every sample, if there is one.
     """
     level = false_alarm / len(samples)
-    odd = [sample for sample in samples if variance_p_value(sample.values, sample.variance) < level]
+    odd = [sample for sample in samples if not variance_p_value(sample.values, sample.variance) >= level]
     if not odd:
         return
     first = odd[0]
-    seen = float(_flat(first.values).var(ddof=1))
+    with np.errstate(all="ignore"):
+        seen = float(_flat(first.values).var(ddof=1))
     cause = _explaining_constant(samples)
     tail = f". Likely cause: the variance is {cause}" if cause else ""
     raise CheckFailed(
@@ -103,8 +108,9 @@ def require_mean_zero(samples: Sequence[Sample], *, what: str, false_alarm: floa
     """Raise CheckFailed if the mean of some sample is not 0; the samples share `false_alarm`."""
     level = false_alarm / len(samples)
     for sample in samples:
-        if mean_p_value(sample.values) < level:
-            mean = float(_flat(sample.values).mean())
+        if not mean_p_value(sample.values) >= level:
+            with np.errstate(all="ignore"):
+                mean = float(_flat(sample.values).mean())
             raise CheckFailed(
                 f"{what}: the mean is {mean:.4g} in {sample.name}, and should be 0 "
                 f"(right code looks like this less than once in {1 / false_alarm:,.0f} times)",
@@ -117,7 +123,7 @@ def require_normal_shape(samples: Sequence[Sample], *, what: str, false_alarm: f
     """Raise CheckFailed if some sample is not bell-shaped; the samples share `false_alarm`."""
     level = false_alarm / len(samples)
     for sample in samples:
-        if normal_shape_p_value(sample.values) < level:
+        if not normal_shape_p_value(sample.values) >= level:
             widest = _largest_in_spreads(sample.values)
             raise CheckFailed(
                 f"{what}: the values in {sample.name} are not normally distributed (Kolmogorov-Smirnov; "
@@ -142,8 +148,15 @@ def _explaining_constant(samples: Sequence[Sample]) -> str | None:
 
 def _largest_in_spreads(values: Array) -> float:
     sample = _flat(values)
+    if not _can_be_squared(sample):
+        return math.inf
     spread = float(sample.std())
     return float(np.abs(sample - sample.mean()).max()) / spread if spread else 0.0
+
+
+def _can_be_squared(sample: FloatArray) -> bool:
+    """Whether sums of squares stay finite; a sample of which they do not has no p-value but 0."""
+    return bool(np.abs(sample).max(initial=0.0) < 1e100)
 
 
 def _two_sided(z: float) -> float:

@@ -51,10 +51,12 @@ def coarsest_itemsize(computed: Iterable[object]) -> int:
 
 
 def within(got: Array, expected: Array, tolerance: Tolerance) -> npt.NDArray[np.bool_]:
-    """Say for each entry whether it is close enough; NaN never is. The shapes must be equal."""
+    """Say for each entry whether it is close enough; NaN and infinity never are. The shapes must be equal."""
     with np.errstate(all="ignore"):
         gap = np.abs(as_float(got) - as_float(expected))
-        close: npt.NDArray[np.bool_] = gap <= tolerance.atol + tolerance.rtol * np.abs(as_float(expected))
+        allowed = tolerance.atol + tolerance.rtol * np.abs(as_float(expected))
+        # An allowance that overflowed would forgive anything.
+        close: npt.NDArray[np.bool_] = np.isfinite(gap) & np.isfinite(allowed) & (gap <= allowed)
     return close
 
 
@@ -73,5 +75,9 @@ def as_float(value: Array) -> FloatArray:
 
 
 def _typical_size(expected: Array) -> float:
+    """Return the root mean square, scaled first so that large values do not overflow."""
     values = as_float(expected)
-    return float(np.sqrt(np.mean(values**2))) if values.size else 0.0
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest == 0.0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2)))

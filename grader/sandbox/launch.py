@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ WORKER_FOLDER = Path(protocol.__file__).parent
 INTERPRETER_FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8")
 START_SECONDS = 30.0
 REAP_SECONDS = 5.0
+
+
+OnAsk = Callable[[protocol.Json, Sequence[np.ndarray]], list[bytes | memoryview]]
 
 
 class WorkerGone(Exception):
@@ -94,24 +97,36 @@ class WorkerProcess:
         return self._process.pid
 
     def exchange(
-        self, header: dict[str, Any], arrays: Sequence[np.ndarray], *, seconds: float
+        self,
+        header: dict[str, Any],
+        arrays: Sequence[np.ndarray],
+        *,
+        seconds: float,
+        on_ask: OnAsk | None = None,
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Send one request and return the header and arrays of its one answer.
 
-        Raise WorkerTimeout, WorkerGone, or protocol.FrameError for bytes that are no answer to it. One
+        The worker may ask `on_ask` in between, which returns the frame that tells it. Raise
+        WorkerTimeout, WorkerGone, or protocol.FrameError for bytes that are no answer to the request. One
         deadline covers the whole exchange.
         """
         deadline = time.monotonic() + seconds
         self._refuse_surplus()
         self._request_id += 1
-        for buffer in protocol.pack(header | {"id": self._request_id}, arrays):
-            self._send(memoryview(buffer), deadline)
-        answer, returned = protocol.read_frame(
-            lambda count: self._receive(count, deadline), budget_bytes=self._policy.limits.response_bytes
-        )
-        if type(answer.get("id")) is not int or answer["id"] != self._request_id:
-            raise protocol.FrameError("the answer belongs to another request")
-        return answer, returned
+        frame = protocol.pack(header | {"id": self._request_id}, arrays)
+        while True:
+            for buffer in frame:
+                self._send(memoryview(buffer), deadline)
+            answer, returned = protocol.read_frame(
+                lambda count: self._receive(count, deadline), budget_bytes=self._policy.limits.response_bytes
+            )
+            if type(answer.get("id")) is not int or answer["id"] != self._request_id:
+                raise protocol.FrameError("the answer belongs to another request")
+            if "ask" not in answer:
+                return answer, returned
+            if on_ask is None:
+                raise protocol.FrameError("something was asked where there is nothing to ask")
+            frame = on_ask(answer["ask"], returned)
 
     def kill(self) -> int | None:
         """Stop the worker and whatever it started; return its exit status, negative for a signal."""

@@ -19,6 +19,7 @@ CONFINEMENT_PROBES = HYGIENE_PROBES | {
     "signals",
     "ptrace",
     "namespaces",
+    "capabilities",
     "io_uring",
     "memory_limit",
 }
@@ -57,6 +58,7 @@ CONFINED = Provider(
     ),
     does_not_cover=(
         "faults of the kernel itself",
+        "that a file exists, and its size (its contents are out of reach)",
         "the load a worker puts on the machine's processors within its time limit",
     ),
     remedy="use Linux 5.13 or newer with Landlock switched on (lsm=landlock,… on the kernel's command line)",

@@ -27,7 +27,9 @@ def main() -> None:
     wire = wire_module.Wire(socket.socket(fileno=descriptor))
     request, _ = wire.receive()
     wire.send(protocol.pack({"id": request["id"], "started": _lock(request, descriptor)}, []))
-    served = session.Session(request["root"], request["places"], by_file=request["by_file"])
+    served = session.Session(
+        request["root"], request["places"], by_file=request["by_file"], converse=wire.converse
+    )
     while True:
         request, arrays = wire.receive()
         answer = served.answer(request, arrays)
@@ -62,6 +64,7 @@ def _lock(request: dict[str, Any], descriptor: int) -> dict[str, Any]:
         abi = 0
         if request["confine"]:
             abi = confinement.apply_landlock(confinement.FileRules(**_tuples(request["files"])))
+            confinement.drop_capabilities()
             confinement.apply_seccomp()
     except confinement.ConfinementError as error:
         return {"failure": str(error)}

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from . import confinement
+
 BLOCKED = "blocked"
 FORBIDDEN_LIBRARIES = ("torch", "tensorflow", "jax", "autograd", "sklearn", "scipy", "cupy", "numba")
 
@@ -33,6 +35,7 @@ def run_probes(request: Mapping[str, Any]) -> dict[str, str]:
         "signals": _signals,
         "ptrace": _ptrace,
         "namespaces": _namespaces,
+        "capabilities": _capabilities,
         "io_uring": _io_uring,
         "descriptors": lambda: _descriptors(request["descriptor"]),
         "environment": lambda: _environment(request["environment"]),
@@ -128,6 +131,12 @@ def _ptrace() -> str:
 
 def _namespaces() -> str:
     return _libc_call("unshare", 0x10000000)
+
+
+def _capabilities() -> str:
+    low, high = confinement.capabilities()
+    kept = low & ~confinement.DAC_READ_SEARCH | high << 32
+    return f"has capabilities {kept:#x}" if kept else BLOCKED
 
 
 def _io_uring() -> str:

@@ -19,7 +19,9 @@ import numpy as np
 from . import protocol, seeding, training
 from .loader import SubmissionModules, UnresolvedName
 from .protocol import FrameError, Json, Unencodable
-from .stand_ins import STAND_INS
+from .stand_ins import STAND_INS, Probe
+
+Converse = Callable[[Sequence[bytes | memoryview]], tuple[dict[str, Json], list[np.ndarray]]]
 
 MAX_MESSAGE = 4096
 MAX_FRAMES = 8
@@ -46,11 +48,23 @@ class Objects:
         return self._objects[number]
 
 
+class Echoed:
+    """The result of a call, and its arguments as the call left them."""
+
+    def __init__(self, result: object, arguments: Sequence[object]) -> None:
+        self.result = result
+        self.arguments = arguments
+
+
 class Session:
     """One submission, loaded on demand, and the objects made of it."""
 
-    def __init__(self, root: str, places: Mapping[str, Sequence[str]], *, by_file: bool) -> None:
+    def __init__(
+        self, root: str, places: Mapping[str, Sequence[str]], *, by_file: bool, converse: Converse
+    ) -> None:
         self._root = root
+        self._converse = converse
+        self._request_id = 0
         self._modules = SubmissionModules(root, places, by_file=by_file)
         self._resolved: dict[str, object] = {}
         self._objects = Objects()
@@ -59,6 +73,7 @@ class Session:
             "seed": self._set_seed,
             "resolve": self._resolve,
             "stand_in": self._stand_in,
+            "probe": self._probe,
             "call": self._call,
             "get": self._get,
             "assign": self._assign,
@@ -71,6 +86,7 @@ class Session:
         """Carry out a request's steps in order and return the frame of its answer."""
         sent: list[np.ndarray] = []
         values: list[Json] = []
+        self._request_id = request["id"]
         try:
             for step in request["steps"]:
                 # One by one: the number of values tells which step raised.
@@ -90,6 +106,9 @@ class Session:
         return self._steps[step["op"]](**{key: _own_copy(value) for key, value in arguments.items()})
 
     def _encoded(self, value: object, sent: list[np.ndarray]) -> Json:
+        if isinstance(value, Echoed):  # a result that cannot cross does not take the arguments with it
+            parts = [self._encoded(part, sent) for part in (value.result, *value.arguments)]
+            return {"$tuple": [parts[0], parts[1:]]}
         before = len(sent)
         try:
             return protocol.encode(value, sent, self._objects)
@@ -111,6 +130,21 @@ class Session:
     def _stand_in(self, name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         return STAND_INS[name](*args, **kwargs)
 
+    def _probe(self, number: int, name: str, values: Mapping[str, np.ndarray], base: type | None) -> object:
+        def ask(method: str, values: Mapping[str, np.ndarray], x: object, dLdy: object) -> object:
+            return self._ask({"probe": number, "method": method, "values": values, "x": x, "dLdy": dLdy})
+
+        return Probe(values, ask=ask, name=name, base=base)
+
+    def _ask(self, question: dict[str, object]) -> object:
+        """Have the other end compute something in the middle of a request."""
+        sent: list[np.ndarray] = []
+        node = protocol.encode(question, sent, self._objects)
+        header, arrays = self._converse(protocol.pack({"id": self._request_id, "ask": node}, sent))
+        if "refused" in header:
+            raise ValueError(header["refused"])
+        return _own_copy(protocol.decode(header["told"], arrays, self._objects))
+
     def _call(
         self,
         target: Any,
@@ -122,7 +156,7 @@ class Session:
     ) -> object:
         function = target if method is None else getattr(target, method)
         result = function(*args, **kwargs)
-        return (result, list(args)) if echo else result
+        return Echoed(result, args) if echo else result
 
     def _get(self, target: object, name: str) -> object:
         return getattr(target, name)

@@ -1,19 +1,19 @@
 """Probe layers of our own, which stand in where a part of the submission is not what is being judged.
 
 They run beside the submission and answer no question of the homework: no linear layer, no activation, no
-softmax, no optimiser. Each can be told to give a wrong gradient, so that a gradient checker can be checked.
+softmax, no optimiser. A layer whose gradients are checked is only a shell in here: see `Probe`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-Derivative = tuple[np.ndarray, dict[str, np.ndarray]]  # dL/dx, and dL/dparameter by name
+Ask = Callable[[str, Mapping[str, np.ndarray], Any, Any], Any]
 
 
 class Arrays(dict[str, np.ndarray]):
@@ -27,40 +27,41 @@ class Arrays(dict[str, np.ndarray]):
 class Probe:
     """A layer with the whole surface of the homework's Module, and parameters given from outside.
 
-    `base` is the submission's own Module: the probe is then an instance of it too, for containers
-    that ask. `faults` maps a parameter's name, or "input", to what its gradient is multiplied by.
-    Every call of `parameters` or `gradients` makes a new dict of the same live arrays.
+    Its passes are computed elsewhere: `ask(method, values, x, dLdy)` returns y, or dL/dx and the
+    gradients by name. `base` is the submission's own Module: the probe is then an instance of it too,
+    for containers that ask. Every call of `parameters` or `gradients` makes a new dict of the same
+    live arrays.
     """
 
     _values: dict[str, np.ndarray]
     _slopes: dict[str, np.ndarray]
-    _faults: dict[str, np.ndarray]
+    _ask: Ask
     _x: Any
-    _bend: Any
 
-    def __new__(cls, *args: object, base: type | None = None, **kwargs: object) -> Any:  # noqa: ARG004
+    def __new__(cls, *args: object, name: str = "Probe", base: type | None = None, **kwargs: object) -> Any:  # noqa: ARG004
         """Make the instance, of a class that also inherits from `base` where Python allows it.
 
         The `__init__` of `base` is not run.
         """
         if base is not None:
             with contextlib.suppress(TypeError):  # abstract methods of the student's, a final class
-                return object.__new__(types.new_class(cls.__name__, (cls, base)))
-        return object.__new__(cls)
+                return object.__new__(types.new_class(name, (cls, base)))
+        return object.__new__(types.new_class(name, (cls,)))
 
     def __init__(
         self,
-        values: Mapping[str, np.ndarray] | None = None,
+        values: Mapping[str, np.ndarray],
         *,
-        faults: Mapping[str, np.ndarray] | None = None,
+        ask: Ask,
+        name: str = "Probe",  # noqa: ARG002 -- read by __new__
         base: type | None = None,  # noqa: ARG002 -- read by __new__
     ) -> None:
         # Not self.x = …: a Module of the student's may have a __setattr__ of its own.
         state = vars(self)
         state["training"] = True
-        state["_values"] = {name: np.array(value, dtype=np.float64) for name, value in (values or {}).items()}
+        state["_values"] = {name: np.array(value, dtype=np.float64) for name, value in values.items()}
         state["_slopes"] = {name: np.zeros_like(value) for name, value in state["_values"].items()}
-        state["_faults"] = dict(faults or {})
+        state["_ask"] = ask
         state["_x"] = None
 
     @property
@@ -76,14 +77,15 @@ class Probe:
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return y and remember x."""
         vars(self)["_x"] = np.array(x)
-        return self._function(self._x)
+        y: np.ndarray = self._ask("forward", self._values, self._x, None)
+        return y
 
     def backward(self, dLdy: np.ndarray) -> np.ndarray:
-        """Return dL/dx and fill the gradients, with the faults that were asked for."""
-        dLdx, slopes = self._derivative(self._x, dLdy)
+        """Return dL/dx and fill the gradients."""
+        dLdx, slopes = self._ask("backward", self._values, self._x, np.array(dLdy))
         for name, slope in slopes.items():
-            self._slopes[name][...] = slope * self._faults.get(name, 1.0)
-        return dLdx * self._faults.get("input", 1.0)
+            self._slopes[name][...] = slope
+        return dLdx  # type: ignore[no-any-return]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Run forward, for code that calls its layers."""
@@ -102,62 +104,6 @@ class Probe:
     def eval(self) -> Any:
         """Switch to evaluation mode."""
         return self.train(mode=False)
-
-    def _function(self, x: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-    def _derivative(self, x: np.ndarray, dLdy: np.ndarray) -> Derivative:
-        raise NotImplementedError
-
-
-class Scale(Probe):
-    """y = s x with one s a column: {"scale": (F,)}."""
-
-    def _function(self, x: np.ndarray) -> np.ndarray:
-        y: np.ndarray = x * self._values["scale"]
-        return y
-
-    def _derivative(self, x: np.ndarray, dLdy: np.ndarray) -> Derivative:
-        return dLdy * self._values["scale"], {"scale": (dLdy * x).sum(axis=0)}
-
-
-class Cubic(Probe):
-    """y = x + x³ / 4, without parameters."""
-
-    def _function(self, x: np.ndarray) -> np.ndarray:
-        y: np.ndarray = x + x**3 / 4
-        return y
-
-    def _derivative(self, x: np.ndarray, dLdy: np.ndarray) -> Derivative:
-        return dLdy * (1 + 3 * x**2 / 4), {}
-
-
-class Ring(Probe):
-    """y_j = g_0j x_j + g_1j x_j+1 + o_j around the row: {"gain": (2, F), "offset": (F,)}."""
-
-    def _function(self, x: np.ndarray) -> np.ndarray:
-        gain, offset = self._values["gain"], self._values["offset"]
-        y: np.ndarray = gain[0] * x + gain[1] * np.roll(x, -1, axis=1) + offset
-        return y
-
-    def _derivative(self, x: np.ndarray, dLdy: np.ndarray) -> Derivative:
-        gain = self._values["gain"]
-        own, neighbour = (dLdy * x).sum(axis=0), (dLdy * np.roll(x, -1, axis=1)).sum(axis=0)
-        slopes = {"gain": np.stack([own, neighbour]), "offset": dLdy.sum(axis=0)}
-        return gain[0] * dLdy + np.roll(gain[1] * dLdy, 1, axis=1), slopes
-
-
-class Curve(Ring):
-    """A ring followed by u + u³ / 4: every parameter matters, none of them linearly."""
-
-    def _function(self, x: np.ndarray) -> np.ndarray:
-        u = super()._function(x)
-        vars(self)["_bend"] = 1 + 3 * u**2 / 4
-        y: np.ndarray = u + u**3 / 4
-        return y
-
-    def _derivative(self, x: np.ndarray, dLdy: np.ndarray) -> Derivative:
-        return super()._derivative(x, dLdy * self._bend)
 
 
 class WeightedLoss:
@@ -194,10 +140,6 @@ class Editor:
 
 STAND_INS: Mapping[str, type] = types.MappingProxyType(
     {
-        "scale": Scale,
-        "cubic": Cubic,
-        "ring": Ring,
-        "curve": Curve,
         "weighted_loss": WeightedLoss,
         "editor": Editor,
     }

@@ -60,7 +60,6 @@ ALLOWED: dict[str, Numbers] = {
     "mprotect": (10, 226),
     "munmap": (11, 215),
     "mremap": (25, 216),
-    "madvise": (28, 233),
     "mincore": (27, 232),
     "msync": (26, 227),
     "mlock": (149, 228),
@@ -145,6 +144,7 @@ ALLOWED: dict[str, Numbers] = {
 CONDITIONAL: dict[str, Numbers] = {
     "clone": (56, 220),
     "clone3": (435, 435),
+    "madvise": (28, 233),
     "ioctl": (16, 29),
     "fcntl": (72, 25),
     "prctl": (157, 167),

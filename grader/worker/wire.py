@@ -30,6 +30,11 @@ class Wire:
         for buffer in buffers:
             self._connection.sendall(buffer)
 
+    def converse(self, buffers: Iterable[bytes | memoryview]) -> tuple[dict[str, Json], list[np.ndarray]]:
+        """Write one frame and wait for its answer: a question of ours inside a request."""
+        self.send(buffers)
+        return self.receive()
+
     def _read(self, count: int) -> bytearray:
         data = bytearray(count)
         view = memoryview(data)

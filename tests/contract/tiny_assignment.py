@@ -18,6 +18,7 @@ LIMITS = Limits(
     call_s=1.0,
     import_s=1.0,
     check_s=1.0,
+    submission_s=60.0,
     training_s=1.0,
     cpu_s=10,
     file_bytes=2**20,
@@ -41,6 +42,8 @@ FAKE_STUDENT = """
 
         def __init__(self):
             self.begun = []
+
+        spent_s = 0.0
 
         def begin_check(self, check_id, *, seed, seconds=None):
             self.begun.append((check_id, seed))

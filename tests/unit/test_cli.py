@@ -305,3 +305,22 @@ def test_the_state_of_the_data_is_a_table(tmp_path, capsys):
 def test_importing_from_a_folder_that_is_not_there_is_exit_2(tmp_path, capsys):
     assert cli.run(["data", "import", str(tmp_path / "none"), "--data-dir", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("grader: there is no folder")
+
+
+def test_a_fault_of_ours_in_one_submission_is_not_the_end_of_the_next(tmp_path, monkeypatch, capsys):
+    real = pipeline.grade
+
+    def grade(path, *arguments, **options):
+        if path.name == "first":
+            raise MemoryError
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(pipeline, "grade", grade)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    command = ["grade", str(tmp_path / "first"), str(tmp_path / "second"), "--questions", "q6.1"]
+    assert cli.run([*command, "--out", str(tmp_path / "out")]) == 3
+    assert not (tmp_path / "out" / "first" / "report.json").exists()
+    # The second one holds no mytorch, and is told so in a report of its own.
+    assert (tmp_path / "out" / "second" / "report.json").is_file()
+    assert "MemoryError" in capsys.readouterr().err

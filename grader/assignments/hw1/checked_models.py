@@ -18,7 +18,7 @@ from grader.assignments.hw1.probes import (
     scale,
     weighted_loss,
 )
-from grader.checks.closeness import is_close, require_number
+from grader.checks.closeness import is_close, require_array, require_number, require_unchanged
 from grader.checks.gradients import central_differences, draw_until, smallest_size
 from grader.checks.tolerance import Array, FloatArray
 from grader.client import RemoteObject, Student
@@ -134,19 +134,20 @@ def own_sequential_works(student: Student, problem: Problem) -> bool:
         if not is_close(prediction, run_all(problem.layers, problem.x)):
             return False
         loss.forward(prediction, problem.target)
-        model.backward(loss.backward())
+        model.backward(require_array(loss.backward(), what="the slope of our loss", shape=problem.x.shape))
         found = model.gradients()
-        for name in found:
-            editor.call("write", model, name, np.zeros_like(found[name]))
-        # With every gain at 0 nothing of the input is left, unless parameters() gives copies.
-        if np.any(model.forward(problem.x)):
+        truth = {f"{position}.{name}": value for (position, name), value in problem.gradients().items()}
+        if set(found) != set(truth) or not all(
+            is_close(found[key], value, rtol=1e-6) for key, value in truth.items()
+        ):
             return False
+        for key, value in truth.items():
+            editor.call("write", model, key, np.zeros_like(value))
+        # With every gain at 0 nothing of the input is left, unless parameters() gives copies.
+        left = require_array(model.forward(problem.x), what="the output", shape=problem.x.shape)
     except StudentFault:
         return False
-    truth = {f"{position}.{name}": value for (position, name), value in problem.gradients().items()}
-    return set(found) == set(truth) and all(
-        is_close(found[key], value, rtol=1e-6) for key, value in truth.items()
-    )
+    return not np.any(left)
 
 
 # ------------------------------------------------------------------------------- the student's own net
@@ -234,13 +235,14 @@ def _own_net_is_right(student: Student, net: OwnNet) -> bool:
     if not all(np.array_equal(found, value) for found, value in zip(stored, net.parameters, strict=True)):
         return False  # float32 parameters, for which 1e-5 is not promised
     forward = student.run([model.calling("forward", net.x, echo=True)])[0]
-    own_loss = require_number(loss.forward(forward.value, net.labels), what="the loss")
-    model.backward(loss.backward())
+    require_unchanged(forward.args_after[0], net.x, what="the x given to forward")
+    logits = require_array(forward.value, what="the output", shape=(_NET_ROWS, CLASSES))
+    own_loss = require_number(loss.forward(logits, net.labels), what="the loss")
+    model.backward(require_array(loss.backward(), what="the slope of the loss", shape=logits.shape))
     gradients = [part for probe in probes for part in probe.gradients()]
     return (
         # As precise as float64: differences of a float32 loss say nothing.
         abs(own_loss - net.loss(net.parameters)) < 2e-9
-        and np.array_equal(forward.args_after[0], net.x)
         and len(model.parameters()) == len(gradients)
         and set(model.parameters()) == set(model.gradients())
         and all(
@@ -253,7 +255,10 @@ def _own_net_is_right(student: Student, net: OwnNet) -> bool:
 def _parameters_are_live(student: Student, probes: list[LinearProbe], model: RemoteObject) -> bool:
     before = [part for probe in probes for part in probe.read()]
     editor = student.stand_in("editor")
+    shapes = {shape for probe in probes for shape in probe.stored_shapes}
     for name, value in model.parameters().items():
+        if value.shape not in shapes:  # nothing is computed in a shape of the student's choice
+            return False
         editor.call("write", model, name, value + 1.0)
     after = [part for probe in probes for part in probe.read()]
     return not any(np.array_equal(new, old) for new, old in zip(after, before, strict=True))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates, slope_along
-from grader.checks.closeness import is_close, require_array, require_close
+from grader.checks.closeness import is_close, listed, quoted, require_array, require_close
 from grader.checks.tolerance import Array
 from grader.client import Call, RemoteObject, Student
 from grader.errors import CheckFailed, StudentFault
@@ -59,9 +60,23 @@ class LinearProbe:
         return self._paired(_parameters_of(self.layer, self.name), "parameters")
 
     def set(self, W: Array, b: Array) -> Pair:
-        """Write both parameters and return what the layer then holds (float32 rounds)."""
+        """Write both parameters and return what the layer then holds (float32 rounds).
+
+        What a layer says it holds is the truth that its passes are judged by, so it is not taken on
+        trust: it is what was written, or, in a layer whose parameters cannot be written (which is
+        another check's matter), what was there before, if no arithmetic can be skipped with it.
+        """
+        before = self.read()
         self.student.run(self.setting(W, b))
-        return self.read()
+        held = self.read()
+        if all(_is_stored_as(new, old) for new, old in zip((W, b), held, strict=True)):
+            return held
+        if all(np.array_equal(*pair) for pair in zip(before, held, strict=True)) and _is_drawn(held[0]):
+            return held
+        raise CheckFailed(
+            f"{self.name}: after writing into parameters() in place, they hold neither what was written nor "
+            "what was there before"
+        )
 
     def setting(self, W: Array, b: Array) -> list[Call]:
         """Prepare the writing of both parameters."""
@@ -85,8 +100,8 @@ class LinearProbe:
         bias = self.bias if self.bias in arrays else _named(arrays, _bias_shapes(self.outputs))
         if weight is None or bias is None:
             raise CheckFailed(f"{self.name}.{where}() lacks the weight or the bias; found: {_listed(arrays)}")
-        W = require_array(arrays[weight], what=f"{self.name}.{where}()[{weight!r}]")
-        b = require_array(arrays[bias], what=f"{self.name}.{where}()[{bias!r}]")
+        W = require_array(arrays[weight], what=f"{self.name}.{where}()[{quoted(weight)}]")
+        b = require_array(arrays[bias], what=f"{self.name}.{where}()[{quoted(bias)}]")
         if W.shape not in _weight_shapes(self.inputs, self.outputs) or b.size != self.outputs:
             raise CheckFailed(
                 f"{self.name}.{where}() has the shapes {W.shape} and {b.shape}; they should be "
@@ -167,6 +182,17 @@ def numeric_input_gradient(x: Array, W: Array, b: Array, dLdy: Array) -> Array:
     return slope_along(dLdy, lambda moved: affine(moved, W, b), x)
 
 
+def _is_stored_as(written: Array, held: Array) -> bool:
+    """Whether `held` is `written`, rounded to the precision the layer stores."""
+    return held.dtype.kind == "f" and np.array_equal(written.astype(held.dtype), held)
+
+
+def _is_drawn(W: Array) -> bool:
+    """Whether no entry of W is zero, huge or there twice, as in a random draw."""
+    sizes = np.abs(W)
+    return bool((sizes > 0).all() and (sizes < 1e3).all() and len(np.unique(W)) == W.size)
+
+
 def _parameters_of(layer: RemoteObject, name: str) -> dict[str, Array]:
     """Return `parameters()`; where that does not work, the attributes `weight` and `bias` serve."""
     try:
@@ -179,7 +205,7 @@ def _parameters_of(layer: RemoteObject, name: str) -> dict[str, Array]:
 
 
 def _arrays(values: dict[str, Any], where: str) -> dict[str, Array]:
-    return {name: require_array(value, what=f"{name} of {where}") for name, value in values.items()}
+    return {name: require_array(value, what=f"{quoted(name)} of {where}") for name, value in values.items()}
 
 
 def _weight_shapes(inputs: int, outputs: int) -> list[tuple[int, ...]]:
@@ -196,4 +222,5 @@ def _named(arrays: dict[str, Array], shapes: list[tuple[int, ...]]) -> str | Non
 
 
 def _listed(arrays: dict[str, Array]) -> str:
-    return ", ".join(f"{name!r} {value.shape}" for name, value in arrays.items()) or "nothing"
+    shapes = ", ".join(str(value.shape) for value in islice(arrays.values(), 8))
+    return f"{listed(arrays)} of the shapes {shapes}" if arrays else "nothing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,6 @@ from grader.checks.closeness import (
     reproduced_by,
     require_array,
     require_close,
-    require_number,
     require_number_close,
 )
 from grader.checks.diagnosis import Candidates, Factor
@@ -227,20 +226,6 @@ class Chain:
             self._slope(lambda moved: affine(x, moved, b), W),
             self._slope(lambda moved: affine(x, W, moved), b),
         )
-
-    def own_losses(self, points: Sequence[FloatArray]) -> list[float]:
-        """Return the student's own loss at many parameters, each (M, D + 1) with the bias last.
-
-        Two round trips, one for all predictions and one for all losses.
-        """
-        calls = [self.probe.setting(point[:, :-1], point[:, -1]) for point in points]
-        forward = self.probe.layer.calling("forward", self.x)
-        predictions = self.student.run([call for pair in calls for call in (*pair, forward)])[2::3]
-        loss = self.student.new(self.case.name)
-        values = self.student.run(
-            [loss.calling("forward", prediction, self.case.target) for prediction in predictions]
-        )
-        return [require_number(value, what=f"{self.case.name}().forward") for value in values]
 
     def _slope(self, function: Callable[[FloatArray], FloatArray], at: Array) -> FloatArray:
         value = self.case.value

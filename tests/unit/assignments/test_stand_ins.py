@@ -19,8 +19,10 @@ from grader.assignments.hw1.probes import (
     weighted_loss,
 )
 from grader.checks.gradients import central_differences
+from grader.probe_layers import AskedWrongly, ProbeLayer
 from grader.worker import stand_ins
 from grader.worker.stand_ins import STAND_INS
+from tests.fakes import local_probe
 
 COLUMNS = 4
 
@@ -37,7 +39,7 @@ def probes(rng: np.random.Generator) -> list[Probe]:
 @pytest.mark.parametrize("position", range(4))
 def test_a_stand_in_computes_its_formula_and_its_gradients(rng: np.random.Generator, position: int) -> None:
     probe = probes(rng)[position]
-    layer = STAND_INS[probe.kind](probe.values)
+    layer = local_probe(probe.kind, probe.values)
     x, dLdy = rng.normal(size=(5, COLUMNS)), rng.normal(size=(5, COLUMNS))
     np.testing.assert_allclose(layer.forward(x), probe.formula(x), rtol=1e-13)
     np.testing.assert_allclose(layer.backward(dLdy), input_gradient([probe], x, dLdy), rtol=1e-7)
@@ -59,7 +61,7 @@ def test_a_planted_fault_changes_just_the_entries_it_names(rng: np.random.Genera
     probe = ring(rng, COLUMNS)
     fault = np.ones((2, COLUMNS))
     fault[1, 2] = 0.0
-    right, wrong = (STAND_INS["ring"](probe.values, faults=faults) for faults in ({}, {"gain": fault}))
+    right, wrong = (local_probe("ring", probe.values, faults=faults) for faults in ({}, {"gain": fault}))
     x, dLdy = rng.normal(size=(5, COLUMNS)), rng.normal(size=(5, COLUMNS))
     for layer in (right, wrong):
         layer.forward(x)
@@ -71,7 +73,7 @@ def test_a_planted_fault_changes_just_the_entries_it_names(rng: np.random.Genera
 def test_parameters_and_gradients_are_live_and_work_as_methods_and_as_properties(
     rng: np.random.Generator,
 ) -> None:
-    layer = STAND_INS["scale"]({"scale": np.ones(COLUMNS)})
+    layer = local_probe("scale", {"scale": np.ones(COLUMNS)})
     layer.parameters()["scale"][...] = 2.0
     assert layer.forward(np.ones((1, COLUMNS))).tolist() == [[2.0] * COLUMNS]
     kept = layer.gradients["scale"]
@@ -82,7 +84,7 @@ def test_parameters_and_gradients_are_live_and_work_as_methods_and_as_properties
 
 
 def test_a_new_array_put_into_the_dict_does_not_reach_the_layer() -> None:
-    layer = STAND_INS["scale"]({"scale": np.ones(COLUMNS)})
+    layer = local_probe("scale", {"scale": np.ones(COLUMNS)})
     layer.parameters()["scale"] = np.zeros(COLUMNS)
     assert layer.parameters["scale"].tolist() == [1.0] * COLUMNS
 
@@ -95,7 +97,7 @@ def test_a_stand_in_is_an_instance_of_the_students_module_if_asked() -> None:
         def parameters(self) -> None:
             raise NotImplementedError
 
-    layer = STAND_INS["scale"]({"scale": np.ones(2)}, base=Module)
+    layer = local_probe("scale", {"scale": np.ones(2)}, base=Module)
     assert isinstance(layer, Module)
     assert list(layer.parameters()) == ["scale"]
     assert layer.train().training is True
@@ -108,7 +110,7 @@ def test_a_module_that_cannot_be_inherited_from_is_left_out() -> None:
         def something_else(self) -> None: ...
 
     for base in (Abstract, bool):
-        assert STAND_INS["cubic"](base=base).forward(np.ones((1, 2))).tolist() == [[1.25, 1.25]]
+        assert local_probe("cubic", base=base).forward(np.ones((1, 2))).tolist() == [[1.25, 1.25]]
 
 
 def test_the_module_runs_inside_the_worker_on_numpy_and_the_standard_library_alone() -> None:
@@ -123,3 +125,37 @@ def test_no_stand_in_answers_a_question_of_the_homework() -> None:
     assert [
         word for word in (" @ ", "matmul", "einsum", "np.exp", "tanh", "maximum", "lr") if word in source
     ] == []
+
+
+def test_a_probe_knows_nothing_of_its_fault(rng: np.random.Generator) -> None:
+    """Whatever can be reached from the object in the worker is the same for a right and a wrong layer."""
+    probe = ring(rng, COLUMNS)
+    told: list[object] = []
+
+    def ask(method, values, x, dLdy):
+        told.append((method, sorted(values)))
+        return x if method == "forward" else (dLdy, {name: np.zeros_like(v) for name, v in values.items()})
+
+    layer = stand_ins.Probe(probe.values, ask=ask, name="Ring")
+    layer.forward(np.ones((2, COLUMNS)))
+    layer.backward(np.ones((2, COLUMNS)))
+    assert set(vars(layer)) == {"training", "_values", "_slopes", "_ask", "_x"}
+    assert told == [("forward", ["gain", "offset"]), ("backward", ["gain", "offset"])]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"method": "forward", "values": {}, "x": np.ones((2, 2)), "dLdy": None},
+        {"method": "forward", "values": {"scale": np.ones(3)}, "x": np.ones((2, 2)), "dLdy": None},
+        {"method": "forward", "values": {"scale": np.ones(2)}, "x": np.ones((2, 7)), "dLdy": None},
+        {"method": "forward", "values": {"scale": np.ones(2)}, "x": "text", "dLdy": None},
+        {"method": "backward", "values": {"scale": np.ones(2)}, "x": np.ones((2, 2)), "dLdy": np.ones(2)},
+        {"method": "backward", "values": {"scale": np.ones(2)}, "x": None, "dLdy": None},
+        {"method": ["backward"], "values": {"scale": np.ones(2)}, "x": np.ones((2, 2)), "dLdy": None},
+        {"method": "forward", "values": {"scale": np.ones(2)}, "x": np.zeros((1 << 20, 2)), "dLdy": None},
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused_and_harms_nothing(question: dict) -> None:
+    with pytest.raises(AskedWrongly):
+        ProbeLayer("scale", {"scale": (2,)}).answer(**question)

@@ -126,7 +126,7 @@ def test_excerpts_hold_nan_and_inf_as_text() -> None:
 def test_a_tensor_of_many_axes_still_has_a_small_excerpt() -> None:
     expected = np.zeros((9, 9, 9, 9))
     failure = failure_of(require_close, expected + 1, expected, what="y")
-    assert np.asarray(failure.got.values).shape == (2, 2, 8, 8)
+    assert np.asarray(failure.got.values).shape == (1, 1, 8, 8)
 
 
 @pytest.mark.parametrize("value", [2, 2.0, np.array(2.0), np.array(2, dtype=np.int32)])

@@ -116,6 +116,9 @@ def test_the_x32_numbers_are_killed():
         ("prlimit64", (0, 7, 0x100000000, 0), REFUSED),  # only the upper half of the pointer is set
         ("prlimit64", (1, 7, 0, 0), REFUSED),
         ("sendto", (4, 1, 1, 0, 0, 0), ALLOW),
+        ("sendto", (4, 1, 1, 1, 0, 0), REFUSED),  # MSG_OOB
+        ("madvise", (0, 4096, 4), ALLOW),
+        ("madvise", (0, 4096, 100), REFUSED),  # MADV_HWPOISON
         ("sendto", (4, 1, 1, 0, 0x7FFF00000000, 16), REFUSED),
         ("clone3", (1, 88), REFUSE | errno.ENOSYS),
     ],

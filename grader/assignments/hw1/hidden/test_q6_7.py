@@ -4,29 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from grader.assignments.hw1.training import read_thresholds
+import numpy as np
+
+from grader.assignments.hw1.training import ATTEMPTS, read_thresholds, trained_accuracy
+from grader.client import Student
 from grader.datasets import Mnist
 from grader.errors import CheckFailed
 from grader.pytest_plugin import check
 
 
 @check("q6.7.accuracy_floor", needs=("q6.7.learns",))
-def test_accuracy_floor(dataset: Mnist, shared: dict[str, float], note: Callable[[str], None]) -> None:
+def test_accuracy_floor(
+    student: Student,
+    rng: np.random.Generator,
+    dataset: Mnist,
+    shared: dict[str, float],
+    note: Callable[[str], None],
+) -> None:
     """Three epochs bring the test accuracy near that of right code."""
-    _require(shared["accuracy"], read_thresholds(dataset).floor, note)
+    thresholds = read_thresholds(dataset)
+    best = shared["accuracy"]
+    for _ in range(ATTEMPTS - 1):
+        if best >= thresholds.threshold:
+            break
+        best = max(best, trained_accuracy(student, rng, dataset))
+    shared["best"] = best
+    _require(best, thresholds.floor, note)
 
 
 @check("q6.7.accuracy", needs=("q6.7.accuracy_floor",))
 def test_accuracy(dataset: Mnist, shared: dict[str, float], note: Callable[[str], None]) -> None:
     """Three epochs bring the test accuracy to that of right code."""
-    _require(shared["accuracy"], read_thresholds(dataset).threshold, note)
+    _require(shared["best"], read_thresholds(dataset).threshold, note)
 
 
 def _require(accuracy: float, wanted: float, note: Callable[[str], None]) -> None:
     note(f"test accuracy {accuracy:.4f}; at least {wanted:.4f} was expected")
     if not accuracy >= wanted:
         raise CheckFailed(
-            f"the test accuracy after 3 epochs is {accuracy:.4f}; at least {wanted:.4f} is expected",
+            f"the test accuracy after 3 epochs is {accuracy:.4f}, at best of {ATTEMPTS} trainings; "
+            f"at least {wanted:.4f} is expected",
             expected=f"at least {wanted:.4f}",
             got=f"{accuracy:.4f}",
         )

@@ -12,6 +12,7 @@ from grader.assignments.hw1.linear_probe import (
 )
 from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates
 from grader.checks.closeness import (
+    quoted,
     reproduced_by,
     require_array,
     require_close,
@@ -48,9 +49,9 @@ def test_parameters_have_the_shapes_of_the_contract(student: Student, rng: np.ra
             arrays = probe.layer.parameters()
             weight, bias = probe.weight, probe.bias
             require_array(
-                arrays.get(weight), what=f"{call}.parameters()[{weight!r}]", shape=(shape.M, shape.D)
+                arrays.get(weight), what=f"{call}.parameters()[{quoted(weight)}]", shape=(shape.M, shape.D)
             )
-            require_array(arrays.get(bias), what=f"{call}.parameters()[{bias!r}]", shape=(shape.M,))
+            require_array(arrays.get(bias), what=f"{call}.parameters()[{quoted(bias)}]", shape=(shape.M,))
             _require_same_names(probe, arrays, rng, shape)
 
 
@@ -66,13 +67,13 @@ def test_parameters_are_live(student: Student, rng: np.random.Generator) -> None
         probe = LinearProbe.make(student, shape.D, shape.M)
         editor = student.stand_in("editor")
         before = require_array(probe.layer.forward(x), what=f"{probe.name}.forward(x)")
-        for name, stored in probe.layer.parameters().items():
-            value = rng.normal(size=stored.shape)
+        for name, stored_shape in zip((probe.weight, probe.bias), probe.stored_shapes, strict=True):
+            value = rng.normal(size=stored_shape)
             editor.call("write", probe.layer, name, value)
             require_close(
                 probe.layer.parameters()[name],
                 value,
-                what=f"{probe.name}.parameters()[{name!r}], after writing into it,",
+                what=f"{probe.name}.parameters()[{quoted(name)}], after writing into it,",
             )
         after = require_array(probe.layer.forward(x), what=f"{probe.name}.forward(x)")
         if np.array_equal(before, after):

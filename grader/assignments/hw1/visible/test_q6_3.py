@@ -94,32 +94,33 @@ def test_cross_entropy_end_to_end(student: Student, rng: np.random.Generator) ->
 @check("q6.3.ce_target_forms", needs=("q6.3.ce_value", "q6.3.ce_gradient"))
 def test_cross_entropy_target_forms(student: Student, rng: np.random.Generator) -> None:
     """SoftmaxCrossEntropy takes targets as indices (N,) or (N, 1), or as one-hot rows (N, K)."""
-    case = cross_entropy_case(rng, 6, 4)
-    loss = student.new("SoftmaxCrossEntropy")
-    loss.forward(case.pred, case.target)
-    gradient = require_array(loss.backward(), what="SoftmaxCrossEntropy().backward()")
-    log_shares = case.pred - np.log(np.exp(case.pred).sum(axis=1, keepdims=True))
-    grid = "targets of shape (N, 1) pick an (N, N) grid: flatten them first"
-    broadcast = {grid: np.array([-log_shares[np.arange(6), case.target[:, np.newaxis]].mean()])}
-    forms = {"(N, 1)": case.target[:, np.newaxis], "(N, K), one-hot,": one_hot(case.target, 4)}
-    for form, targets in forms.items():
-        line = f"loss = SoftmaxCrossEntropy(); print(loss.forward(np.random.randn(6, 4), {_shown(form)}))"
-        with reproduced_by(line):
-            value = loss.forward(case.pred, targets)
-            what = f"with targets of shape {form}"
-            require_number_close(
-                value,
-                case.value(case.pred),
-                what=f"SoftmaxCrossEntropy().forward {what}",
-                rtol=LOSS_RTOL,
-                candidates=Candidates(explanations=broadcast),
+    for N, K in ((6, 4), (5, 2)):
+        case = cross_entropy_case(rng, N, K)
+        loss = student.new(case.name)
+        loss.forward(case.pred, case.target)
+        gradient = require_array(loss.backward(), what=f"{case.name}().backward()", shape=case.pred.shape)
+        for targets, words in ((case.target[:, np.newaxis], ""), (one_hot(case.target, K), ", one-hot,")):
+            what = f"with targets of shape {targets.shape}{words}"
+            line = (
+                f"loss = SoftmaxCrossEntropy(); labels = np.arange({N}) % {K}; "
+                f"targets = {f'np.eye({K})[labels]' if words else 'labels[:, None]'}; "
+                f"print(loss.forward(np.random.randn({N}, {K}), targets), loss.backward())"
             )
-            require_close(
-                loss.backward(),
-                gradient,
-                what=f"SoftmaxCrossEntropy().backward() {what}",
-                rtol=LOSS_GRADIENT_RTOL,
-            )
+            with reproduced_by(line):
+                value = loss.forward(case.pred, targets)
+                require_number_close(
+                    value,
+                    case.value(case.pred),
+                    what=f"{case.name}().forward {what}",
+                    rtol=LOSS_RTOL,
+                    candidates=Candidates(explanations=_broadcast_value(case)),
+                )
+                require_close(
+                    loss.backward(),
+                    gradient,
+                    what=f"{case.name}().backward() {what}",
+                    rtol=LOSS_GRADIENT_RTOL,
+                )
 
 
 @check("q6.3.ce_large_logits", needs=("q6.3.ce_value",))
@@ -151,5 +152,14 @@ def _require_gradients(student: Student, cases: list[LossCase]) -> None:
         )
 
 
-def _shown(form: str) -> str:
-    return "np.array([[0], [1], [2], [3], [0], [1]])" if "1)" in form else "np.eye(4)[[0, 1, 2, 3, 0, 1]]"
+def _broadcast_value(case: LossCase) -> dict[str, np.ndarray]:
+    """Return what the loss is when targets (N, 1) are used as an index as they are."""
+    log_shares = case.pred - np.log(np.exp(case.pred).sum(axis=1, keepdims=True))
+    grid = log_shares[np.arange(len(case.pred)), case.target[:, np.newaxis]]
+    marked = log_shares[:, np.unique(case.target)].sum(axis=1)
+    return {
+        "targets of shape (N, 1) pick an (N, N) grid: flatten them first": np.array([-grid.mean()]),
+        "targets of shape (N, 1) mark every label in every row: flatten them first": np.array(
+            [-marked.mean()]
+        ),
+    }

@@ -17,7 +17,7 @@ from grader.assignments.hw1.probes import (
     run_all,
     scale,
 )
-from grader.checks.closeness import reproduced_by, require_close, require_keys
+from grader.checks.closeness import describe, reproduced_by, require_array, require_close, require_keys
 from grader.checks.diagnosis import Candidates
 from grader.client import RemoteObject, Student
 from grader.errors import CheckFailed, StudentRaised
@@ -94,7 +94,12 @@ def test_parameters_are_keyed_by_position_and_name(student: Student, rng: np.ran
         _require_keys(gradients, layers, "gradients")
         for name, value in gradients.items():
             position, own = _split(name)
-            require_close(value, made[position].gradients()[own], what=f"Sequential.gradients()[{name!r}]")
+            truth = require_array(
+                made[position].gradients()[own],
+                what=f"the gradient {own!r} of layer {position}",
+                shape=layers[position].values[own].shape,
+            )
+            require_close(value, truth, what=f"Sequential.gradients()[{name!r}]")
 
 
 @check("q6.4.module")
@@ -127,7 +132,7 @@ def _run_forward(model: RemoteObject, made: list[RemoteObject], x: np.ndarray) -
     with suppress(StudentRaised):  # costs the check of the forward pass
         model.forward(x)
     for layer in made:
-        x = layer.forward(x)
+        x = require_array(layer.forward(x), what="the output of a layer of ours", shape=x.shape)
 
 
 def _require_keys(found: dict[str, np.ndarray], layers: list[Probe], method: str) -> None:
@@ -183,5 +188,5 @@ def _require_modes(module: RemoteObject, name: str) -> None:
             raise CheckFailed(
                 f"after {name}.{method}(), training is not {expected}",
                 expected=str(expected),
-                got=str(training)[:80],
+                got=describe(training),
             )

@@ -11,7 +11,6 @@ from grader.assignments.hw1.training import (
     epochs_of_batches,
     make_network,
     plausible_initial_losses,
-    rows,
     trained_accuracy,
 )
 from grader.checks.closeness import reproduced_by, require_number
@@ -36,7 +35,7 @@ def test_initial_loss_is_plausible(student: Student, rng: np.random.Generator, d
     low, high = plausible_initial_losses(images)
     with reproduced_by(f"print(SoftmaxCrossEntropy().forward({_NETWORK}.forward(x), labels))"):
         network = make_network(student)
-        logits = network.model.forward(rows(images))
+        logits = network.output(images)
         value = require_number(
             network.loss.forward(logits, labels), what="the loss of the untrained 784-128-64-10 network"
         )
