@@ -338,6 +338,14 @@ def test_too_little_isolation_is_refused_and_never_made_up_for(tmp_path):
         open_student(tmp_path, places=PLACES, min_isolation=3)
 
 
+def test_a_system_that_cannot_confine_says_so_and_names_the_way_to_a_self_check(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")  # as seen by the table of providers
+    with pytest.raises(SandboxUnavailable) as raised:
+        open_student(tmp_path, places=PLACES, min_isolation=2)
+    assert "Landlock and seccomp are Linux's; this is darwin" in str(raised.value)
+    assert "--min-isolation 1" in str(raised.value)
+
+
 def test_a_probe_that_does_not_hold_refuses_the_worker(tmp_path, monkeypatch, needs_confinement):
     # The lock-down is left out behind the trusted side's back; only the probes can tell.
     confined = next(provider for provider in PROVIDERS if provider.name == "confined")

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from grader.reports.schema import SCHEMA_FILE
 
 SUBMISSIONS = Path(__file__).resolve().parents[2] / "fixtures" / "submissions"
 # What may differ: when it ran and how long it took.
@@ -24,7 +27,11 @@ def report_of(submission: Path, out: Path) -> dict:
     command = [sys.executable, "-m", "grader.cli", "grade", str(submission), "--questions", "q6", "--out"]
     done = subprocess.run([*command, str(out)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return timeless(json.loads((out / "report.json").read_text(encoding="utf-8")))
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    # The schema is the published one, the validator is not ours.
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(report)
+    return timeless(report)
 
 
 @pytest.mark.parametrize("name", ["right_mean_in_linear", "right_mean_in_loss"])

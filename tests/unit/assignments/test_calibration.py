@@ -36,11 +36,11 @@ def tiny(*, profile: str, sha256: str) -> Mnist:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_threshold_is_the_lowest_of_the_runs_it_is_kept_with(profile: str) -> None:
+def test_the_threshold_is_a_hundredth_below_the_lowest_of_the_runs_it_is_kept_with(profile: str) -> None:
     content = content_of(profile)
     accuracies = content["test_accuracy_by_seed"]
     assert len(accuracies) >= 100
-    assert content["threshold"] == min(accuracies)
+    assert content["threshold"] == pytest.approx(min(accuracies) - 0.01)
     assert content["threshold"] > content["floor"] > LEARNS_ACCURACY
     assert content["attempts"] == ATTEMPTS
     assert content["false_alarm_rate"] < 1e-5
@@ -101,7 +101,7 @@ def test_the_initial_loss_of_the_reference_is_in_the_middle_of_its_bounds() -> N
 def test_calibrate_writes_every_run() -> None:
     content = calibration.calibrate(tiny(profile="sample", sha256="abc"), [0.90, 0.92, 0.91])
     assert content["mean"] == 0.91
-    assert (content["threshold"], content["floor"]) == (0.90, 0.80)
+    assert (content["threshold"], content["floor"]) == (0.89, 0.79)
     assert content["data_sha256"] == "abc"
     assert content["test_accuracy_by_seed"] == [0.90, 0.92, 0.91]
 
