@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from grader.errors import CheckFailed, GraderFault, ProtocolViolation, StudentFa
 from grader.faults import describe_death, describe_raise, describe_timeout
 from grader.model import Isolation, Limits
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
+from grader.remote import Arrays, Call, Echo, RemoteObject, Value
 from grader.sandbox.launch import StartedWorker, WorkerGone, WorkerTimeout
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import Provider
@@ -26,101 +26,7 @@ from grader.worker.protocol import FrameError, Json, Unencodable, Unsupported, d
 
 __all__ = ["Call", "Echo", "RemoteObject", "Student", "Unsupported", "Value", "open_student"]
 
-Value = Any  # ndarray | float | int | bool | str | None | list | tuple | dict | RemoteObject | Unsupported
 Places = Mapping[str, Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One step of a request: what to do, and how to name it in a message."""
-
-    step: Mapping[str, object]
-    what: str
-    echo: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Echo:
-    """The value of a call, and its arguments as they were after it."""
-
-    value: Value
-    args_after: list[Value]
-
-
-class Arrays(dict[str, np.ndarray]):
-    """Arrays by name, of `parameters()` or `gradients()`; a name that is not there is the student's fault."""
-
-    def __init__(self, arrays: Mapping[str, np.ndarray], what: str) -> None:
-        super().__init__(arrays)
-        self._what = what
-
-    def __missing__(self, name: str) -> np.ndarray:
-        names = ", ".join(repr(known[:50]) for known in list(self)[:8]) or "nothing"
-        raise CheckFailed(f"{self._what}() has no {name!r}; it has {names}")
-
-
-class RemoteObject:
-    """An object of the student's that stays in the worker."""
-
-    def __init__(self, student: Student, number: int, type_name: str, life: int) -> None:
-        self._student = student
-        self.number = number
-        self.type_name = type_name
-        self.life = life  # which worker it lives in
-
-    def __repr__(self) -> str:
-        return f"<remote {self.type_name}>"
-
-    def call(self, method: str | None = None, *args: Value, **kwargs: Value) -> Value:
-        """Call a method, or the object itself."""
-        return self._student.run([self.calling(method, *args, **kwargs)])[0]
-
-    def forward(self, *args: Value, **kwargs: Value) -> Value:
-        """Call `forward`."""
-        return self.call("forward", *args, **kwargs)
-
-    def backward(self, *args: Value, **kwargs: Value) -> Value:
-        """Call `backward`."""
-        return self.call("backward", *args, **kwargs)
-
-    def get(self, name: str) -> Value:
-        """Read an attribute."""
-        return self._student.run([self.getting(name)])[0]
-
-    def parameters(self) -> dict[str, np.ndarray]:
-        """Read the parameters, whether the student made them a method or a property; copies."""
-        return self._student.run([self.reading_parameters()])[0]  # type: ignore[no-any-return]
-
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Read the gradients likewise."""
-        return self._student.run([self.reading_gradients()])[0]  # type: ignore[no-any-return]
-
-    def assign(self, name: str, value: np.ndarray) -> None:
-        """Write into the live array of a parameter."""
-        self._student.run([self.assigning(name, value)])
-
-    def calling(self, method: str | None, *args: Value, echo: bool = False, **kwargs: Value) -> Call:
-        """Prepare a call for `Student.run`; with `echo`, its value is an Echo."""
-        name = self.type_name if method is None else f"{self.type_name}.{method}"
-        step = {"op": "call", "target": self, "method": method, "args": list(args), "kwargs": kwargs}
-        return Call(step | {"echo": echo}, name, echo)
-
-    def getting(self, name: str) -> Call:
-        """Prepare the reading of an attribute."""
-        return Call({"op": "get", "target": self, "name": name}, f"{self.type_name}.{name}")
-
-    def assigning(self, name: str, value: np.ndarray) -> Call:
-        """Prepare the writing of a parameter."""
-        step = {"op": "assign", "target": self, "name": name, "value": value}
-        return Call(step, f"writing {self.type_name}.parameters()[{name!r}]")
-
-    def reading_parameters(self) -> Call:
-        """Prepare the reading of all parameters."""
-        return Call({"op": "parameters", "target": self}, f"{self.type_name}.parameters")
-
-    def reading_gradients(self) -> Call:
-        """Prepare the reading of all gradients."""
-        return Call({"op": "gradients", "target": self}, f"{self.type_name}.gradients")
 
 
 class Student:

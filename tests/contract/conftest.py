@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from grader import sandbox
@@ -15,4 +17,6 @@ def available() -> dict[str, sandbox.Finding]:
 @pytest.fixture
 def needs_confinement(available) -> None:
     if not available["confined"].available:
-        pytest.skip(f"no isolation level 2 here: {available['confined'].reason}")
+        reason = f"no isolation level 2 here: {available['confined'].reason}"
+        # Where CI runs, these tests are the point; elsewhere a machine may lack what they need.
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)

@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"pipeline", "session"}),
     frozenset({"pytest_plugin", "assignments"}),
     frozenset({"intake", "client", "scoring", "reports", "plan", "rubric", "suites"}),
-    frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers"}),
+    frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
     frozenset({"model", "settings", "records", "plain_text"}),
     frozenset({"errors", "grader"}),

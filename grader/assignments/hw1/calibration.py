@@ -2,11 +2,10 @@
 
     python -m grader.assignments.hw1.calibration --profile sample --runs 400
 
-The file keeps every run it came from. The threshold is a hundredth below the lowest of them: the accuracies have a long tail
-downwards (a run in some hundred ends ten standard deviations below the mean), so no normal distribution is
-assumed. Right code falls below the lowest of n runs once in n + 1 times, and in all of three attempts once in
-(n + 1)(n + 2)(n + 3) / 6 times, whatever the distribution; the hundredth is for right code that draws or
-rounds otherwise than the reference.
+The file keeps every run it came from. The threshold is a hundredth below the lowest of them: the accuracies
+have a long tail downwards, so no normal distribution is assumed. Right code falls below the lowest of n runs
+once in n + 1 times, and in all of three attempts once in (n + 1)(n + 2)(n + 3) / 6 times, whatever the
+distribution; the hundredth is for right code that draws or rounds otherwise than the reference.
 """
 
 from __future__ import annotations
