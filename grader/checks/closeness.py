@@ -194,9 +194,8 @@ def describe(value: object) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, str):
         return "a text"
-    if isinstance(value, int) and value.bit_length() > 64:
-        return f"an int of {value.bit_length()} bits"
-    return f"the {type(value).__name__} {value!r}"
+    is_huge = isinstance(value, int) and value.bit_length() > 64
+    return f"the {type(value).__name__} {'that has too many digits' if is_huge else repr(value)}"
 
 
 def quoted(name: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import warnings
 import zlib
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grader.assignments.hw1.training import calibration_file
 from grader.datasets import Mnist
 from grader.errors import CheckFailed, StudentFault
 from grader.model import ArrayExcerpt
@@ -16,7 +18,7 @@ from tests.suite_runner import SUITES, function_of
 from tests.unit.assignments.hostile import HostileStudent
 
 REFERENCE = Path(__file__).parents[3] / "reference"
-# The bands of q6.7 look at one number of ours and ask no student.
+# Whoever asks no student cannot be told anything hostile.
 CHECKS = {
     name: declared
     for name, declared in read_suites(SUITES).items()
@@ -33,10 +35,11 @@ def student() -> HostileStudent:
 
 @pytest.fixture(scope="module")
 def dataset() -> Mnist:
+    calibrated = json.loads(calibration_file("sample").read_text(encoding="utf-8"))["data_sha256"]
     rng = np.random.default_rng(5)
     images = rng.integers(256, size=(300, 28, 28), dtype=np.uint8)
     labels = rng.integers(10, size=300).astype(np.uint8)
-    return Mnist(images, labels, images[:20], labels[:20], profile="sample", source="", sha256="")
+    return Mnist(images, labels, images[:20], labels[:20], profile="sample", source="", sha256=calibrated)
 
 
 def judge_hostile(declared: DeclaredCheck, student: HostileStudent, dataset: Mnist, seed: int) -> None:
@@ -47,7 +50,7 @@ def judge_hostile(declared: DeclaredCheck, student: HostileStudent, dataset: Mni
         "student": student,
         "rng": np.random.default_rng(number),
         "dataset": dataset,
-        "shared": {},
+        "shared": {"accuracy": 0.5, "best": 0.5},
         "note": lambda _: None,
     }
     function = function_of(declared)

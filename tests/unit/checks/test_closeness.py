@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from grader.checks.closeness import (
+    first_index,
     is_close,
     reproduced_by,
     require_array,
@@ -176,3 +177,34 @@ def test_a_fault_carries_the_innermost_line_that_reproduces_it() -> None:
 def test_the_relative_error_of_two_zeros_is_zero_and_of_infinities_is_one() -> None:
     got, expected = np.array([0.0, np.inf, 1.0, np.nan]), np.array([0.0, np.inf, 3.0, 1.0])
     assert relative_errors(got, expected).tolist() == [0.0, 1.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("size", [1e155, 1e200, 1.7e308])
+def test_an_allowance_that_overflows_forgives_nothing(size) -> None:
+    with np.errstate(all="ignore"), pytest.raises(CheckFailed):
+        require_close(np.zeros((2, 2)), np.full((2, 2), size), what="y")
+
+
+@pytest.mark.parametrize("size", [1.5e308, 1.7e308])
+def test_huge_values_of_opposite_signs_are_not_close(size) -> None:
+    with np.errstate(all="ignore"), pytest.raises(CheckFailed):
+        require_close(np.full(3, -size), np.full(3, size), what="y")
+
+
+def test_an_int_that_no_float_can_hold_is_not_finite() -> None:
+    with pytest.raises(CheckFailed, match="not finite"):
+        require_number(10**400, what="the loss")
+
+
+def test_names_of_a_students_choice_are_shown_shortly() -> None:
+    names = {"x" * 60_000: 1, **{f"{i}\n" * 500: 1 for i in range(300)}}
+    with pytest.raises(CheckFailed) as caught:
+        require_keys(names, {"weight"}, what="parameters()")
+    shown = (str(caught.value), caught.value.expected, caught.value.got)
+    assert max(map(len, shown)) < 1000
+    assert "and 293 more" in str(caught.value)
+
+
+def test_the_first_index_of_an_array_without_axes_is_empty() -> None:
+    assert first_index(np.array(True)) == ()
+    assert first_index(np.array([[False, False], [True, True]])) == (1, 0)

@@ -119,3 +119,12 @@ def test_inputs_away_from_kinks_keep_their_distance_and_leave_no_dead_unit(shape
 def test_a_draw_that_never_comes_is_our_fault() -> None:
     with pytest.raises(GraderFault):
         draw_until(lambda: 1, lambda value: value > 1, attempts=3)
+
+
+@pytest.mark.parametrize("heights", [(1.7e308, -1.7e308), (-1.7e308, 1.7e308), (np.nan, 0.0), (np.inf, 0.0)])
+def test_the_taylor_order_of_heights_that_overflow_is_that_of_a_wrong_gradient(heights) -> None:
+    def evaluate(points):
+        return [heights[number % 2] for number in range(len(points))]
+
+    with np.errstate(all="ignore"):
+        assert taylor_order(evaluate, np.zeros(2), np.ones(2), np.array([1.0, 0.0])) == 0.0

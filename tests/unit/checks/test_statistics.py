@@ -110,3 +110,25 @@ def test_the_shape_does_not_mind_another_variance_or_float32(seed) -> None:
     sample = he_sample(np.random.default_rng(seed), scale=3.0)
     single = Sample("Linear", sample.values.astype(np.float32), 2 / D, {})
     require_normal_shape([sample, single], what="the weight")
+
+
+HUGE = {
+    "alternating": np.where(np.arange(400) % 2, 1.7e308, -1.7e308),
+    "one of each": np.concatenate([[1e308, -1e308], np.random.default_rng(3).normal(size=398)]),
+    "all the same": np.full(400, 1.7e308),
+    "1e200": 1e200 * np.random.default_rng(3).normal(size=400),
+}
+
+
+@pytest.mark.parametrize("values", HUGE.values(), ids=HUGE)
+def test_values_whose_squares_overflow_have_no_p_value_but_0(values) -> None:
+    assert variance_p_value(values, 1.0) == 0.0
+    assert mean_p_value(values) == 0.0
+    assert normal_shape_p_value(values) == 0.0
+
+
+@pytest.mark.parametrize("values", HUGE.values(), ids=HUGE)
+@pytest.mark.parametrize("require", [require_variance, require_mean_zero, require_normal_shape])
+def test_values_whose_squares_overflow_are_refused(require, values) -> None:
+    with pytest.raises(CheckFailed):
+        require([Sample("a draw", values, 1.0, {"1": 1.0})], what="the weight")
