@@ -122,7 +122,7 @@ class Student:
             step = {"op": "stand_in", "name": name, "args": list(args), "kwargs": kwargs}
         made = self.run([Call(step, f"our stand-in {name}")])[0]
         if not isinstance(made, RemoteObject):
-            raise GraderFault(f"the stand-in {name} did not arrive")
+            raise ProtocolViolation(f"our stand-in {name} did not arrive in the worker")
         return made
 
     def _probe_step(

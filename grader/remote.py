@@ -105,7 +105,7 @@ class RemoteObject:
     def assigning(self, name: str, value: np.ndarray) -> Call:
         """Prepare the writing of a parameter."""
         step = {"op": "assign", "target": self, "name": name, "value": value}
-        return Call(step, f"writing {self.type_name}.parameters()[{name!r}]")
+        return Call(step, f"writing {self.type_name}.parameters()[{name[:50]!r}]")
 
     def reading_parameters(self) -> Call:
         """Prepare the reading of all parameters."""

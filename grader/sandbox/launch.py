@@ -76,17 +76,16 @@ class WorkerProcess:
         self.flooded = False
         self.output = CapturedOutput(policy.keep_first_bytes, policy.keep_last_bytes)
         with theirs:
-            theirs.set_inheritable(True)
             argv = [sys.executable, *INTERPRETER_FLAGS, str(WORKER_FOLDER)]
             self._process = subprocess.Popen(
                 [*argv, str(theirs.fileno()), str(numpy_folder())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
                 cwd="/",
                 env=policy.environment,
                 start_new_session=True,
+                **_handed_over(theirs),
             )
         ours.settimeout(0)
         threading.Thread(target=self._drain, daemon=True).start()
@@ -130,8 +129,7 @@ class WorkerProcess:
 
     def kill(self) -> int | None:
         """Stop the worker and whatever it started; return its exit status, negative for a signal."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._end_group()
         self._connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(REAP_SECONDS)
@@ -201,9 +199,24 @@ class WorkerProcess:
                 self.output.add(data)
                 if self.output.total > self._policy.limits.output_bytes:
                     self.flooded = True
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.killpg(self._process.pid, signal.SIGKILL)
+                    self._end_group()
                     return
+
+    def _end_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _handed_over(connection: socket.socket) -> dict[str, Any]:
+    """Return the arguments of Popen that let a worker inherit this one socket."""
+    connection.set_inheritable(True)
+    if sys.platform == "win32":
+        listed = {"handle_list": [connection.fileno()]}
+        return {"startupinfo": subprocess.STARTUPINFO(lpAttributeList=listed)}
+    return {"pass_fds": [connection.fileno()]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,6 @@ class Provider:
         """Say in words what this system lacks for it, as far as that is known without trying."""
         if self.confine and sys.platform != "linux":
             return f"Landlock and seccomp are Linux's; this is {sys.platform}"
-        if sys.platform == "win32":
-            return "this version cannot hand a socket to a worker on Windows; use WSL"
         return None
 
 

@@ -146,7 +146,7 @@ def _io_uring() -> str:
 def _descriptors(own: int) -> str:
     try:
         highest = min(os.sysconf("SC_OPEN_MAX"), 4096)
-    except (ValueError, OSError):
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         highest = 256
     open_ones = [number for number in range(highest) if _is_open(number)]
     surplus = sorted(set(open_ones) - {0, 1, 2, own})

@@ -316,6 +316,7 @@ def test_a_fault_of_ours_in_one_submission_is_not_the_end_of_the_next(tmp_path, 
         return real(path, *arguments, **options)
 
     monkeypatch.setattr(pipeline, "grade", grade)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the details of the fault go
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     command = ["grade", str(tmp_path / "first"), str(tmp_path / "second"), "--questions", "q6.1"]
