@@ -93,7 +93,7 @@ class Student:
         """Return what a name of the homework stands for in the submission."""
         own_place = self._places[name][-1] if name in self._places else name
         if fault := self._unresolvable.get(own_place):
-            raise type(fault)(str(fault)) if not isinstance(fault, StudentRaised) else fault
+            raise type(fault)(str(fault))
         call = Call({"op": "resolve", "name": name}, f"importing {name}")
         try:
             value = self._resolve_once(call)

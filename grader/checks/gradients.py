@@ -36,11 +36,6 @@ class Estimate:
     values: FloatArray
     uncertainty: FloatArray
 
-    def is_good_to(self, rtol: float) -> bool:
-        """Say whether every derivative is known to `rtol` of their typical size."""
-        typical = float(np.sqrt(np.mean(self.values**2))) if self.values.size else 0.0
-        return bool((self.uncertainty <= rtol * typical).all())
-
 
 def central_differences(
     evaluate: Evaluate, at: Array, *, steps: Sequence[float] = STEPS, precision: float = DOUBLE

@@ -29,6 +29,7 @@ from grader.errors import (
 from grader.sandbox.policy import read_policy
 from grader.sandbox.providers import PROVIDERS
 from tests.contract.submissions import write_package
+from tests.required import not_here
 
 # Short limits, so that a test of one does not take as long as a student may.
 POLICY = dataclasses.replace(
@@ -111,7 +112,7 @@ NAUGHTY = """
 def provider(request, available) -> str:
     finding = available[request.param]
     if not finding.available:
-        pytest.skip(f"{finding.name}: {finding.reason}")
+        not_here(f"{finding.name}: {finding.reason}")
     return request.param
 
 
