@@ -19,9 +19,10 @@ from grader.faults import describe_death, describe_raise, describe_timeout
 from grader.model import Isolation, Limits
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
 from grader.remote import Arrays, Call, Echo, RemoteObject, Value
-from grader.sandbox.launch import StartedWorker, WorkerGone, WorkerTimeout
+from grader.sandbox.launch import StartedWorker
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import Provider
+from grader.sandbox.worker_process import WorkerGone, WorkerTimeout
 from grader.worker.protocol import FrameError, Json, Unencodable, Unsupported, decode, encode, pack
 
 __all__ = ["Call", "Echo", "RemoteObject", "Student", "Unsupported", "Value", "open_student"]
@@ -33,11 +34,12 @@ class Student:
     """One submission behind a sandbox: a worker that is started again whenever it was lost."""
 
     def __init__(
-        self, root: Path, *, provider: str, min_isolation: int, policy: Policy, places: Places
+        self, root: Path, *, provider: str, min_isolation: int, policy: Policy, places: Places, view: str
     ) -> None:
         self._root = root
         self._policy = policy
         self._places = places
+        self._view = view
         self._min_isolation = min_isolation
         self._by_file = False
         self._unresolvable: dict[str, StudentFault] = {}
@@ -211,6 +213,7 @@ class Student:
             min_isolation=self._min_isolation,
             policy=self._policy,
             places=self._places,
+            view=self._view,
             by_file=self._by_file,
         )
 
@@ -263,19 +266,18 @@ class Student:
             elapsed_s = time.monotonic() - started
             raise describe_timeout(what=what, limit_s=limit_s, elapsed_s=elapsed_s) from error
         except WorkerGone as error:
-            status = process.exit_status()
+            end = process.obituary()
             elapsed_s = time.monotonic() - started
             self.close()
-            raise describe_death(
-                status, what=what, elapsed_s=elapsed_s, flooded=process.flooded, limits=self.limits
-            ) from error
+            raise describe_death(end, what=what, elapsed_s=elapsed_s, limits=self.limits) from error
         except FrameError as error:
             raise self._violated(what, error) from error
         except BaseException:  # Ctrl-C in the middle of an answer: the stream is out of step
             self.close()
             raise
         finally:
-            self.spent_s += time.monotonic() - started
+            # Time in which the machine ran others is nobody's spending.
+            self.spent_s += max(0.0, time.monotonic() - started - process.held_up_s)
 
     def _violated(self, what: str, error: FrameError) -> ProtocolViolation:
         self.close()
@@ -323,14 +325,19 @@ def open_student(
     provider: str = "auto",
     min_isolation: int,
     policy: Policy | None = None,
+    view: str = "numpy",
 ) -> Student:
-    """Start a worker for a vetted submission; raise SandboxUnavailable where it would not be held."""
+    """Start a worker for a vetted submission; raise SandboxUnavailable where it would not be held.
+
+    `view` names the libraries it can import: "numpy" alone, or those of the "experiments".
+    """
     return Student(
         submission_root,
         provider=provider,
         min_isolation=min_isolation,
         policy=policy or read_policy(),
         places=places,
+        view=view,
     )
 
 

@@ -9,8 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from grader.datasets.store import status
+from grader.pipeline import GRADE_MIN_ISOLATION as GRADE_LEVEL
 from grader.plan import EXPERIMENTS_COMMAND
 from grader.sandbox import Finding, survey
+from grader.sandbox.providers import LEVEL_NAMES
 from grader.settings import Settings
 
 CORE = ("mytorch-grader", "numpy", "pytest", "pytest-json-report", "pydantic", "typer", "rich")
@@ -63,14 +65,28 @@ def _isolation_row(finding: Finding) -> tuple[str, str, str]:
 
 def _isolation_advice(findings: Sequence[Finding]) -> tuple[str, ...]:
     best = max((finding.level for finding in findings if finding.available), default=0)
-    if best >= 2:
-        return (f"Isolation level {best} holds here: `grader grade` gives grades.",)
+    return (*_what_holds(best), *_what_would_help(findings, best))
+
+
+def _what_holds(best: int) -> tuple[str, ...]:
+    if best >= GRADE_LEVEL:
+        return (f"Isolation level {best} ({LEVEL_NAMES[best]}) holds here: `grader grade` gives grades.",)
     if best == 1:
         return (
             "Only isolation level 1 holds here, enough for `grader check`.",
             "`grader grade --min-isolation 1` works, and its reports are not a grade.",
         )
     return ("No sandbox works here: nothing can be graded.",)
+
+
+def _what_would_help(findings: Sequence[Finding], best: int) -> tuple[str, ...]:
+    """Name the next level that is missing, and the one thing that would give it."""
+    missing = sorted(finding.level for finding in findings if finding.level > best)
+    if not missing:
+        return ()
+    # Of several ways to the same level the table names the best one first.
+    way = next(finding for finding in findings if finding.level == missing[0])
+    return (f"What would give level {way.level} ({LEVEL_NAMES[way.level]}): {way.remedy}",)
 
 
 def _secret_advice(settings: Settings) -> tuple[str, ...]:

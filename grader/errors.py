@@ -53,6 +53,10 @@ class GraderFault(GraderError):
     exit_code = 3
 
 
+class MachineFault(GraderFault):
+    """The machine failed: something outside ended a process of ours, or there is too little of something."""
+
+
 class StudentFault(GraderError):
     """Something in the submission, seen during one check.
 

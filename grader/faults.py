@@ -7,9 +7,12 @@ turn a fault into anything but a fault.
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from grader.errors import (
+    GraderError,
+    MachineFault,
     ProtocolViolation,
     StudentCrashed,
     StudentExited,
@@ -19,6 +22,7 @@ from grader.errors import (
     StudentTimedOut,
 )
 from grader.model import Limits
+from grader.sandbox.worker_process import Death, Obituary
 
 MAX_TEXT = 2000
 MEBIBYTE = 1 << 20
@@ -43,23 +47,37 @@ def describe_raise(fault: object, *, what: str, limits: Limits) -> StudentFault:
     return StudentRaised(f"{what} raised {name}{separator}{message}{place}", exception_type=name)
 
 
-def describe_death(
-    status: int | None, *, what: str, elapsed_s: float, flooded: bool, limits: Limits
-) -> StudentFault:
-    """Turn the exit status of a worker that is gone into the fault it is."""
+def describe_death(end: Obituary, *, what: str, elapsed_s: float, limits: Limits) -> GraderError:
+    """Turn the end of a worker into the fault it is: the student's, or the machine's."""
     after = f"after {elapsed_s:.1f} s"
-    if flooded:
-        printed = limits.output_bytes // MEBIBYTE
-        return StudentFault(f"{what} printed more than {printed} MiB and was stopped {after}; print less")
-    if status is None or status >= 0:
-        code = "" if status is None else f" with exit code {status}"
-        return StudentExited(f"{what} ended the process{code} {after}; return a value instead")
-    name = _signal_name(-status)
-    if name == "SIGXCPU":
-        return StudentTimedOut(f"{what} used more than {limits.cpu_s} s of processor time")
-    if name == "SIGKILL":
-        return StudentOutOfMemory(f"{what} was killed by the system {after}, most likely for its memory")
-    return StudentCrashed(f"{what} crashed with {name} {after}")
+    status = end.status or 0
+    sentences: dict[Death, Callable[[], GraderError]] = {
+        Death.PRINTED: lambda: StudentFault(
+            f"{what} printed more than {limits.output_bytes // MEBIBYTE} MiB and was stopped {after};"
+            " print less"
+        ),
+        Death.THREADS: lambda: StudentFault(
+            f"{what} started more than {limits.threads} threads and was stopped {after}; start fewer"
+        ),
+        Death.CPU: lambda: StudentTimedOut(f"{what} used more than {limits.cpu_s} s of processor time"),
+        Death.MEMORY: lambda: StudentOutOfMemory(
+            f"{what} was killed by the system {after} for its memory"
+            f" ({end.peak.resident_bytes // MEBIBYTE} MiB were seen)"
+        ),
+        Death.KILLED: lambda: MachineFault(
+            f"the process that ran {what} was killed from outside {after}: by a person, or by a system"
+            f" short of memory (its own was {end.peak.resident_bytes // MEBIBYTE} MiB)"
+        ),
+        Death.CRASHED: lambda: StudentCrashed(f"{what} crashed with {_signal_name(-status)} {after}"),
+        Death.EXITED: lambda: StudentExited(
+            f"{what} ended the process{_with_code(end.status)} {after}; return a value instead"
+        ),
+    }
+    return sentences[end.death]()
+
+
+def _with_code(status: int | None) -> str:
+    return "" if status is None else f" with exit code {status}"
 
 
 def describe_timeout(*, what: str, limit_s: float, elapsed_s: float) -> StudentTimedOut:
@@ -72,9 +90,15 @@ def describe_timeout(*, what: str, limit_s: float, elapsed_s: float) -> StudentT
 
 def _signal_name(number: int) -> str:
     try:
-        return signal.Signals(number).name
+        name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+    # What the filter of system calls ends a process for, rather than refusing the call.
+    return (
+        f"{name} (a system call that is never allowed, or an exit status above 127)"
+        if name == "SIGSYS"
+        else name
+    )
 
 
 def _text(value: object) -> str:

@@ -120,8 +120,12 @@ class Limits:
     cpu_s: int
     file_bytes: int
     open_files: int
+    threads: int
+    stack_bytes: int
     output_bytes: int
     response_bytes: int
+    responses_bytes: int
+    held_up_factor: float
 
 
 @dataclass(frozen=True, slots=True)

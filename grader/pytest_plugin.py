@@ -21,7 +21,7 @@ import pytest
 
 from grader.client import Student, open_student
 from grader.datasets import Mnist, load_mnist
-from grader.errors import CheckFailed, SandboxUnavailable, StudentFault, StudentTimedOut
+from grader.errors import CheckFailed, MachineFault, SandboxUnavailable, StudentFault, StudentTimedOut
 from grader.model import (
     ArrayExcerpt,
     Check,
@@ -39,7 +39,7 @@ from grader.records import (
     seed_of,
 )
 from grader.sandbox.policy import read_policy
-from grader.sandbox.trusted import die_with_parent, make_undumpable
+from grader.sandbox.trusted import adopt_orphans, die_with_parent, make_undumpable
 from grader.suites import suite_file_name
 
 _ATTRIBUTE = "_grader_check"
@@ -229,6 +229,8 @@ class Grading:
         if self._skipped is not None:
             return Outcome.SKIPPED, Feedback(self._skipped)
         self._faults[check_.id] = _own_traceback(error)
+        if isinstance(error, MachineFault):
+            return Outcome.GRADER_ERROR, Feedback(f"{error}; nobody loses points for it, grade again")
         kind = type(error).__name__
         return Outcome.GRADER_ERROR, Feedback(
             f"the grader itself failed in this check ({kind}); nobody loses points for it"
@@ -261,6 +263,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """Read the request before pytest captures the standard streams; from then on only events go out."""
     make_undumpable()  # before there is a secret to read
     die_with_parent()
+    adopt_orphans()
     # A parent in the background may ignore SIGINT, and that is inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     request = request_from_record(json.loads(sys.stdin.buffer.read()))

@@ -7,8 +7,13 @@ from typing import NoReturn
 
 import pytest
 
+# A place that cannot have something by its nature (no namespaces in an unprivileged container) names it in
+# this variable, words apart; whatever else is missing there still fails.
+MAY_LACK = "TESTS_MAY_LACK"
+
 
 def not_here(reason: str) -> NoReturn:
-    """Leave the test, with the reason."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    """Leave the test; the reason begins with what is lacking, and a colon."""
+    lawful = reason.partition(":")[0] in os.environ.get(MAY_LACK, "").split()
+    (pytest.fail if os.environ.get("CI") == "true" and not lawful else pytest.skip)(reason)
     raise AssertionError

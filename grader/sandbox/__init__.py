@@ -12,6 +12,7 @@ from grader.model import Limits
 from grader.sandbox.launch import StartedWorker, start_worker
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import PROVIDERS, Provider
+from grader.sandbox.views import read_view
 
 __all__ = ["Finding", "default_limits", "open_worker", "survey"]
 
@@ -44,6 +45,7 @@ def open_worker(
     min_isolation: int,
     policy: Policy,
     places: Mapping[str, Sequence[str]],
+    view: str = "numpy",
     by_file: bool = False,
 ) -> tuple[Provider, StartedWorker]:
     """Start a worker under the best provider that holds, or the named one.
@@ -53,9 +55,11 @@ def open_worker(
     reasons = []
     for candidate in _candidates(provider, min_isolation):
         try:
-            return candidate, start_worker(candidate, policy, root, places=places, by_file=by_file)
+            return candidate, start_worker(
+                candidate, policy, root, view=read_view(view), places=places, by_file=by_file
+            )
         except SandboxUnavailable as error:
-            reasons.append(f"{candidate.name}: {error}; {candidate.remedy}")
+            reasons.append(f"{candidate.name}: {error}; {candidate.remedy()}")
     raise SandboxUnavailable(
         f"isolation level {min_isolation} is not available here ({' | '.join(reasons)})"
         " -- `grader doctor` shows more, --min-isolation 1 gives a report that is not a grade"
@@ -79,10 +83,10 @@ def _candidates(name: str, min_isolation: int) -> list[Provider]:
 def _find(provider: Provider) -> Finding:
     with tempfile.TemporaryDirectory(prefix="grader-survey-") as root:
         try:
-            started = start_worker(provider, read_policy(), Path(root), places={})
+            started = start_worker(provider, read_policy(), Path(root), view=read_view("numpy"), places={})
         except SandboxUnavailable as error:
             return Finding(
-                provider.name, provider.level, available=False, reason=str(error), remedy=provider.remedy
+                provider.name, provider.level, available=False, reason=str(error), remedy=provider.remedy()
             )
     started.process.kill()
     return Finding(provider.name, provider.level, available=True, reason="every probe holds", remedy="")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
-# Probes (see worker/probes.py) that every worker must pass, and those that only confinement makes pass.
-HYGIENE_PROBES = frozenset({"descriptors", "environment", "libraries"})
+from grader.sandbox import account, bubblewrap
+from grader.sandbox.command import Command, Worker, plain
+from grader.sandbox.machine import security_modules
+
+# Probes (see worker/probes.py) that every worker must pass, those that only confinement makes pass, and those
+# that show what a provider of level 3 adds.
+HYGIENE_PROBES = frozenset({"descriptors", "environment", "libraries", "submission"})
 CONFINEMENT_PROBES = HYGIENE_PROBES | {
     "files",
     "parent_memory",
     "parent_environment",
     "write",
+    "truncate",
     "network",
     "local_sockets",
     "fork",
@@ -23,11 +30,20 @@ CONFINEMENT_PROBES = HYGIENE_PROBES | {
     "io_uring",
     "memory_limit",
 }
+NAMESPACE_PROBES = CONFINEMENT_PROBES | {"names", "interfaces", "process_namespace"}
+ACCOUNT_PROBES = CONFINEMENT_PROBES | {"account", "thread_limit"}
+
+
+LEVEL_NAMES = {1: "separate", 2: "confined", 3: "hardened"}
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One way to hold a worker."""
+    """One way to hold a worker.
+
+    `missing` says in words what this system lacks for it, as far as that is known without trying; `remedy` is
+    the one thing that would help here; `wrap` makes the command that starts a worker.
+    """
 
     name: str
     level: int
@@ -35,31 +51,77 @@ class Provider:
     required_probes: frozenset[str]
     covers: tuple[str, ...]
     does_not_cover: tuple[str, ...]
-    remedy: str
+    missing: Callable[[], str | None]
+    remedy: Callable[[], str]
+    wrap: Callable[[Worker], Command]
 
-    def missing(self) -> str | None:
-        """Say in words what this system lacks for it, as far as that is known without trying."""
-        if self.confine and sys.platform != "linux":
-            return f"Landlock and seccomp are Linux's; this is {sys.platform}"
-        return None
 
+def _no_confinement() -> str | None:
+    if sys.platform != "linux":
+        return f"Landlock and seccomp are Linux's; this is {sys.platform}"
+    return None
+
+
+def _confinement_remedy() -> str:
+    if sys.platform != "linux":
+        return "grade on Linux, or in a Linux container"
+    if (modules := security_modules()) and "landlock" not in modules:
+        return f"add lsm=landlock,{modules} to the kernel's command line and restart"
+    return "use Linux 5.13 or newer with Landlock switched on (lsm=landlock,… on the kernel's command line)"
+
+
+CONFINED_COVERS = (
+    "files: only Python, its libraries and the submission can be read, nothing written (Landlock)",
+    "network, new processes, programs, tracing, signals to others (seccomp)",
+    "memory, CPU time, file size, open files, threads (resource limits, and a watch from outside)",
+)
+ALWAYS_OPEN = (
+    "faults of the kernel itself",
+    "the load a worker puts on the machine's processors within its time limit",
+    "the inputs of a check, which the student's code must see to answer; nothing of a hidden one goes back",
+)
+NAMES_OPEN = "that a file exists, its size and its owner (its contents are out of reach)"
+
+BUBBLEWRAP = Provider(
+    name="bubblewrap",
+    level=3,
+    confine=True,
+    required_probes=NAMESPACE_PROBES,
+    covers=(
+        *CONFINED_COVERS,
+        "once more by namespaces: a file system that holds nothing else, no network, no other processes",
+    ),
+    does_not_cover=ALWAYS_OPEN,
+    missing=bubblewrap.missing,
+    remedy=bubblewrap.remedy,
+    wrap=bubblewrap.wrap,
+)
+
+ACCOUNT = Provider(
+    name="account",
+    level=3,
+    confine=True,
+    required_probes=ACCOUNT_PROBES,
+    covers=(
+        *CONFINED_COVERS,
+        "once more by a user of its own, who owns nothing and is nobody else's",
+    ),
+    does_not_cover=(*ALWAYS_OPEN, NAMES_OPEN),
+    missing=account.missing,
+    remedy=account.remedy,
+    wrap=account.wrap,
+)
 
 CONFINED = Provider(
     name="confined",
     level=2,
     confine=True,
     required_probes=CONFINEMENT_PROBES,
-    covers=(
-        "files: only Python, NumPy and the submission can be read, nothing written (Landlock)",
-        "network, new processes, programs, tracing, signals to others (seccomp)",
-        "memory, CPU time, file size, open files (resource limits)",
-    ),
-    does_not_cover=(
-        "faults of the kernel itself",
-        "that a file exists, and its size (its contents are out of reach)",
-        "the load a worker puts on the machine's processors within its time limit",
-    ),
-    remedy="use Linux 5.13 or newer with Landlock switched on (lsm=landlock,… on the kernel's command line)",
+    covers=CONFINED_COVERS,
+    does_not_cover=(*ALWAYS_OPEN, NAMES_OPEN),
+    missing=_no_confinement,
+    remedy=_confinement_remedy,
+    wrap=plain,
 )
 
 SEPARATE = Provider(
@@ -69,7 +131,9 @@ SEPARATE = Provider(
     required_probes=HYGIENE_PROBES,
     covers=("a process of its own with a clean environment and, where the system has them, resource limits",),
     does_not_cover=("files", "network", "other processes of the same user", "the grader's own memory"),
-    remedy="install CPython 3.11 or newer with NumPy",
+    missing=lambda: None,
+    remedy=lambda: "install CPython 3.11 or newer with NumPy",
+    wrap=plain,
 )
 
-PROVIDERS: tuple[Provider, ...] = (CONFINED, SEPARATE)
+PROVIDERS: tuple[Provider, ...] = (BUBBLEWRAP, ACCOUNT, CONFINED, SEPARATE)

@@ -1,13 +1,21 @@
-"""Protect the trusted process: what holds expected values must not be readable from a worker."""
+"""Protect the trusted process, and see that nothing it started outlives it."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import sys
 
+from grader.sandbox.usage import children_of
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
+# A process that goes on making processes loses against this many rounds, or nothing here helps.
+_ROUNDS = 1000
 
 
 def make_undumpable() -> bool:
@@ -21,6 +29,38 @@ def make_undumpable() -> bool:
 def die_with_parent() -> bool:
     """Have this process killed when its parent ends; return whether that is in force (Linux only)."""
     return _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if sys.platform == "linux" else 0)
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of whatever workers leave behind; return whether that is in force (Linux only).
+
+    For a process that has no other children than workers: `end_orphans` ends them all.
+    """
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_orphans() -> None:
+    """End all children of this process, if it adopts orphans: a daemon that left its worker's group, too."""
+    if not _adopts_orphans():
+        return
+    for _ in range(_ROUNDS):
+        left = list(children_of(os.getpid()))
+        if not left:
+            return
+        for process_id in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process_id, signal.SIGKILL)
+        for process_id in left:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process_id, 0)
+
+
+def _adopts_orphans() -> bool:
+    if sys.platform != "linux":
+        return False
+    answer = ctypes.c_int(0)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)
+    return bool(answer.value)
 
 
 def _prctl(option: int, value: int) -> bool:

@@ -1,12 +1,13 @@
-"""Start of the worker: `python <flags> …/worker DESCRIPTOR NUMPY_FOLDER`.
+"""Start of the worker: `python <flags> …/worker DESCRIPTOR LIBRARIES`.
 
-It holds nothing but the modules beside it. NumPy is loaded, the first frame says what to lock and which
-submission to serve, the locks are set, the probes run, and only then is student code ever imported.
+It holds nothing but the modules beside it. The first frame says what to lock and which submission to serve;
+the locks are set, the probes run, and only then is student code ever imported.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import socket
 import sys
@@ -19,10 +20,12 @@ PACKAGE = "_grader_worker"
 
 def main() -> None:
     """Serve requests until the other end closes."""
-    descriptor, numpy_folder = int(sys.argv[1]), sys.argv[2]
+    descriptor, libraries = int(sys.argv[1]), json.loads(sys.argv[2])
     sys.argv[1:] = []
+    os.environ.pop("PWD", None)  # bubblewrap adds it; the environment is the same under every sandbox
     _become_package()
-    _load_numpy(numpy_folder)
+    _own("libraries").use_libraries(**libraries)
+    importlib.import_module("numpy.random")
     wire_module, protocol, session = (_own(name) for name in ("wire", "protocol", "session"))
     wire = wire_module.Wire(socket.socket(fileno=descriptor))
     request, _ = wire.receive()
@@ -49,15 +52,9 @@ def _own(name: str) -> Any:
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 
-def _load_numpy(folder: str) -> None:
-    """Import NumPy without leaving its neighbours (torch, say) on the import path."""
-    sys.path.append(folder)
-    importlib.import_module("numpy.random")
-    sys.path.remove(folder)
-
-
 def _lock(request: dict[str, Any], descriptor: int) -> dict[str, Any]:
     confinement, probes = _own("confinement"), _own("probes")
+    early = probes.look_around()
     try:
         confinement.die_with_parent()
         missing = confinement.apply_limits(request["limits"])
@@ -68,7 +65,7 @@ def _lock(request: dict[str, Any], descriptor: int) -> dict[str, Any]:
             confinement.apply_seccomp()
     except confinement.ConfinementError as error:
         return {"failure": str(error)}
-    answers = probes.run_probes(request["probes"] | {"descriptor": descriptor})
+    answers = probes.run_probes(request["probes"] | {"descriptor": descriptor, "early": early})
     return {"probes": answers, "missing_limits": missing, "landlock_abi": abi, **probes.versions()}
 
 

@@ -23,6 +23,7 @@ PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 PR_GET_NO_NEW_PRIVS = 39
 SIGKILL = 9
+CPU_GRACE_SECONDS = 5
 
 
 class ConfinementError(OSError):
@@ -59,8 +60,10 @@ def apply_limits(limits: Mapping[str, int]) -> list[str]:
         return sorted(limits)
     missing = []
     for name, value in limits.items():
+        # At the soft limit of CPU time comes SIGXCPU, which tells what happened; at the hard one SIGKILL.
+        hard = value + CPU_GRACE_SECONDS if name == "CPU" else value
         try:
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, hard))
         except (AttributeError, ValueError, OSError):  # macOS knows RLIMIT_AS and refuses it
             missing.append(name)
     return missing
@@ -121,9 +124,12 @@ def landlock_abi() -> int:
     return max(version, 0)
 
 
-def apply_landlock(rules: FileRules) -> int:
-    """Forbid every file, TCP port, foreign socket and signal that the rules do not name; return the ABI."""
-    abi = landlock_abi()
+def apply_landlock(rules: FileRules, *, at_most_abi: int | None = None) -> int:
+    """Forbid every file, TCP port, foreign socket and signal that the rules do not name; return the ABI.
+
+    With `at_most_abi` a newer kernel does what one of that version could, and no more.
+    """
+    abi = min(landlock_abi(), at_most_abi or sys.maxsize)
     if abi < 1:
         raise ConfinementError(errno.ENOSYS, "this kernel has no Landlock, or it is switched off")
     rights = (1 << FILE_RIGHTS_BY_ABI[min(abi, max(FILE_RIGHTS_BY_ABI))]) - 1
@@ -179,6 +185,8 @@ NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16  # offsets in struct seccomp
 X32_BIT = 0x40000000
 CLONE_THREAD = 0x00010000
 CLONE_NAMESPACES = 0x7E020000  # every CLONE_NEW… flag that clone() takes
+O_WRONLY, O_RDWR, O_TRUNC = 0o1, 0o2, 0o1000
+HIGHEST_STATUS = 127
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -222,7 +230,6 @@ def seccomp_program(machine: str, process_id: int) -> list[Instruction]:
 
 
 def _conditions(process_id: int) -> dict[str, list[Instruction]]:
-    itself = _when_argument_is(0, (process_id,))
     plain = _when_arguments_are_zero((3, 4))  # no flags, and no address but the peer's
     return {
         "clone": _when_thread(),  # threads, never processes
@@ -231,8 +238,13 @@ def _conditions(process_id: int) -> dict[str, list[Instruction]]:
         "fcntl": _when_argument_is(1, FCNTLS),
         "prctl": _when_argument_is(0, PRCTLS),
         "prlimit64": _when_arguments_are_zero((0, 2)),  # its own limits, reading only
-        "kill": itself,
-        "tgkill": itself,
+        "kill": _when_signalling_itself(process_id, signal_at=1),
+        "tgkill": _when_signalling_itself(process_id, signal_at=2),
+        "open": _when_opening(flags_at=1),
+        "openat": _when_opening(flags_at=2),
+        "openat2": [(RETURN, 0, 0, REFUSE | errno.ENOSYS)],  # its flags are out of reach; nobody needs it
+        "exit": _when_status_is_small(),
+        "exit_group": _when_status_is_small(),
         "madvise": _when_argument_is(2, ADVICE),
         "sendto": plain,
         "recvfrom": plain,
@@ -244,6 +256,43 @@ def _when_argument_is(index: int, values: Sequence[int]) -> list[Instruction]:
     for value in values:
         tests += [(EQUAL, 0, 1, value), (RETURN, 0, 0, ALLOW)]
     return [*tests, (RETURN, 0, 0, REFUSE | errno.EPERM)]
+
+
+def _when_signalling_itself(process_id: int, *, signal_at: int) -> list[Instruction]:
+    """Allow signals to itself but SIGKILL: a worker that died of it was killed by somebody else."""
+    return [
+        (LOAD, 0, 0, ARGUMENTS_AT + 8 * signal_at),
+        (EQUAL, 0, 1, SIGKILL),
+        (RETURN, 0, 0, REFUSE | errno.EPERM),
+        *_when_argument_is(0, (process_id,)),
+    ]
+
+
+def _when_opening(*, flags_at: int) -> list[Instruction]:
+    """Refuse two ways of opening that Landlock does not see as writing, or not at all.
+
+    Before ABI 3 it lets a file be emptied that is opened for reading; access mode 3 asks it for nothing.
+    """
+    return [
+        (LOAD, 0, 0, ARGUMENTS_AT + 8 * flags_at),
+        (ANY_BIT, 0, 2, O_WRONLY),
+        (ANY_BIT, 4, 0, O_RDWR),  # both: access mode 3
+        (RETURN, 0, 0, ALLOW),
+        (ANY_BIT, 1, 0, O_RDWR),
+        (ANY_BIT, 1, 0, O_TRUNC),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE | errno.EPERM),
+    ]
+
+
+def _when_status_is_small() -> list[Instruction]:
+    """Let a process end with a status that no wrapper of ours uses to tell of a signal (128 and more)."""
+    return [
+        (LOAD, 0, 0, ARGUMENTS_AT),
+        (AT_LEAST, 1, 0, HIGHEST_STATUS + 1),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, KILL_PROCESS),
+    ]
 
 
 def _when_thread() -> list[Instruction]:

@@ -18,7 +18,20 @@ from typing import Any
 from . import confinement
 
 BLOCKED = "blocked"
-FORBIDDEN_LIBRARIES = ("torch", "tensorflow", "jax", "autograd", "sklearn", "scipy", "cupy", "numba")
+# Libraries that would do a homework, and our own side of the wall.
+FOREIGN_LIBRARIES = (
+    *("torch", "tensorflow", "jax", "autograd", "sklearn", "scipy", "cupy", "numba"),
+    *("grader", "pytest"),
+)
+
+
+def look_around() -> dict[str, Any]:
+    """Note what can be seen only before the locks are set, for the probes to answer with."""
+    try:
+        interfaces = [name for _, name in socket.if_nameindex()]
+    except (AttributeError, OSError) as error:  # not everywhere, and a filter around us may refuse it
+        interfaces = [f"unknown ({type(error).__name__})"]
+    return {"interfaces": interfaces}
 
 
 def run_probes(request: Mapping[str, Any]) -> dict[str, str]:
@@ -39,8 +52,14 @@ def run_probes(request: Mapping[str, Any]) -> dict[str, str]:
         "io_uring": _io_uring,
         "descriptors": lambda: _descriptors(request["descriptor"]),
         "environment": lambda: _environment(request["environment"]),
-        "libraries": _libraries,
-        "memory_limit": lambda: _memory_limit(request["memory_bytes"]),
+        "libraries": lambda: _libraries(request["libraries"]),
+        "memory_limit": lambda: _limits(request["memory"]),
+        "truncate": _truncate,
+        "submission": lambda: _submission(request["root"]),
+        "names": lambda: _names(request["canaries"]),
+        "interfaces": lambda: _interfaces(request["early"]["interfaces"]),
+        "account": lambda: _account(request["account"]),
+        "thread_limit": lambda: _limits({"NPROC": request["threads"]}),
     }
     return {name: _answer(probe) for name, probe in probes.items()}
 
@@ -167,17 +186,51 @@ def _environment(allowed: Iterable[str]) -> str:
     return f"environment has {surplus}"[:200] if surplus else BLOCKED
 
 
-def _libraries() -> str:
-    names = (*FORBIDDEN_LIBRARIES, "grader", "pytest")
-    found = [name for name in names if importlib.util.find_spec(name) is not None]
+def _libraries(foreign: Iterable[str]) -> str:
+    found = [name for name in foreign if importlib.util.find_spec(name) is not None]
     return f"could import {', '.join(found)}" if found else BLOCKED
 
 
-def _memory_limit(asked: int) -> str:
+def _limits(asked: Mapping[str, int]) -> str:
     import resource  # noqa: PLC0415 -- not on Windows
 
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return BLOCKED if 0 < soft <= asked else "memory is not limited"
+    for name, value in asked.items():
+        soft, hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+        if not (0 < soft <= value and 0 < hard <= value):
+            return f"RLIMIT_{name} is {soft}"
+    return BLOCKED
+
+
+def _truncate() -> str:
+    # Opening for reading alone can empty a file that one may write to: older Landlocks do not look at that.
+    os.close(os.open("/dev/null", os.O_RDONLY | os.O_TRUNC))
+    return "could truncate what it can read"
+
+
+def _submission(root: str) -> str:
+    try:
+        os.listdir(root)  # noqa: PTH208
+    except OSError as error:
+        return f"the submission cannot be read ({type(error).__name__})"
+    return BLOCKED
+
+
+def _names(paths: Iterable[str]) -> str:
+    found = [path for path in paths if os.path.lexists(path)]
+    return f"could see that {found[0]} exists" if found else BLOCKED
+
+
+def _interfaces(names: Iterable[str]) -> str:
+    others = [name for name in names if name != "lo"]
+    return f"could see the network's {', '.join(others)}" if others else BLOCKED
+
+
+def _account(number: int | None) -> str:
+    if number is None:
+        return "it has no user of its own"
+    groups = {*os.getresgid(), *os.getgroups()}
+    own = {*os.getresuid(), *groups} == {number}
+    return BLOCKED if own else f"runs as user {os.getuid()}, groups {sorted(groups)}"
 
 
 def versions() -> dict[str, str]:

@@ -40,9 +40,6 @@ ALLOWED: dict[str, Numbers] = {
     "access": (21, None),
     "faccessat": (269, 48),
     "faccessat2": (439, 439),
-    "open": (2, None),
-    "openat": (257, 56),
-    "openat2": (437, 437),
     "readlink": (89, None),
     "readlinkat": (267, 78),
     "getcwd": (79, 17),
@@ -129,14 +126,12 @@ ALLOWED: dict[str, Numbers] = {
     "sched_getscheduler": (145, 120),
     "sched_get_priority_max": (146, 125),
     "sched_get_priority_min": (147, 126),
-    # threads, start and end
+    # threads
     "set_robust_list": (273, 99),
     "get_robust_list": (274, 100),
     "set_tid_address": (218, 96),
     "rseq": (334, 293),
     "arch_prctl": (158, None),
-    "exit": (60, 93),
-    "exit_group": (231, 94),
     "getrandom": (318, 278),
 }
 
@@ -149,6 +144,11 @@ CONDITIONAL: dict[str, Numbers] = {
     "fcntl": (72, 25),
     "prctl": (157, 167),
     "prlimit64": (302, 261),
+    "open": (2, None),
+    "openat": (257, 56),
+    "openat2": (437, 437),
+    "exit": (60, 93),
+    "exit_group": (231, 94),
     "kill": (62, 129),
     "tgkill": (234, 131),
     "sendto": (44, 206),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from grader import sandbox
+from grader.sandbox.providers import PROVIDERS
 from tests.required import not_here
 
 
@@ -14,6 +19,31 @@ def available() -> dict[str, sandbox.Finding]:
 
 
 @pytest.fixture
+def folder():
+    """A folder below which another user can read what he is let into; pytest's own are for one user only."""
+    made = Path(tempfile.mkdtemp(prefix="contract-")).resolve()
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(params=[provider.name for provider in PROVIDERS])
+def provider(request, available) -> str:
+    return _if_available(available[request.param])
+
+
+@pytest.fixture(params=[provider.name for provider in PROVIDERS if provider.level >= 2])
+def confining_provider(request, available) -> str:
+    return _if_available(available[request.param])
+
+
+@pytest.fixture
 def needs_confinement(available) -> None:
-    if not available["confined"].available:
-        not_here(f"no isolation level 2 here: {available['confined'].reason}")
+    if not any(finding.available for finding in available.values() if finding.level >= 2):
+        not_here(f"confined: {available['confined'].reason}")
+
+
+def _if_available(finding: sandbox.Finding) -> str:
+    if not finding.available:
+        not_here(f"{finding.name}: {finding.reason}")
+    return finding.name

@@ -23,8 +23,12 @@ LIMITS = Limits(
     cpu_s=10,
     file_bytes=2**20,
     open_files=64,
+    threads=64,
+    stack_bytes=2**23,
     output_bytes=2**20,
     response_bytes=2**20,
+    responses_bytes=2**26,
+    held_up_factor=30,
 )
 
 FAKE_STUDENT = """

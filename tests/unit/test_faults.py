@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.errors import (
+    MachineFault,
     ProtocolViolation,
     StudentCrashed,
     StudentExited,
@@ -19,6 +20,8 @@ from grader.errors import (
 )
 from grader.faults import describe_death, describe_raise, describe_timeout
 from grader.sandbox import default_limits
+from grader.sandbox.usage import Usage
+from grader.sandbox.worker_process import Death, Obituary
 
 LIMITS = default_limits()
 WHERE = [["mytorch/nn/optim.py", 3, "outer()"], ["mytorch/nn/modules/linear.py", 12, "return x @ w"]]
@@ -68,28 +71,28 @@ def test_what_is_no_description_is_a_protocol_violation():
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "said"),
+    ("death", "status", "kind", "said"),
     [
-        (0, StudentExited, "exit code 0"),
-        (3, StudentExited, "exit code 3"),
-        (None, StudentExited, "ended the process"),
-        (-signal.SIGSEGV, StudentCrashed, "SIGSEGV"),
-        (-signal.SIGKILL, StudentOutOfMemory, "memory"),
-        (-signal.SIGXCPU, StudentTimedOut, "processor time"),
-        (-99, StudentCrashed, "signal 99"),
+        (Death.EXITED, 0, StudentExited, "exit code 0"),
+        (Death.EXITED, 3, StudentExited, "exit code 3"),
+        (Death.EXITED, None, StudentExited, "ended the process"),
+        (Death.CRASHED, -signal.SIGSEGV, StudentCrashed, "SIGSEGV"),
+        (Death.CRASHED, -signal.SIGSYS, StudentCrashed, "never allowed"),
+        (Death.CRASHED, -99, StudentCrashed, "signal 99"),
+        (Death.MEMORY, -signal.SIGKILL, StudentOutOfMemory, "512 MiB were seen"),
+        (Death.CPU, -signal.SIGXCPU, StudentTimedOut, "processor time"),
+        (Death.PRINTED, -signal.SIGKILL, StudentFault, f"more than {LIMITS.output_bytes >> 20} MiB"),
+        (Death.THREADS, -signal.SIGKILL, StudentFault, f"more than {LIMITS.threads} threads"),
+        (Death.KILLED, -signal.SIGKILL, MachineFault, "killed from outside"),
     ],
 )
-def test_every_way_to_die_is_told_apart_and_says_when(status, kind, said):
-    fault = describe_death(status, what="SGD.step", elapsed_s=1.25, flooded=False, limits=LIMITS)
+def test_every_way_to_die_is_told_apart_and_says_when(death, status, kind, said):
+    end = Obituary(death, status, Usage(resident_bytes=512 << 20))
+    fault = describe_death(end, what="SGD.step", elapsed_s=1.25, limits=LIMITS)
     assert isinstance(fault, kind)
     assert said in str(fault)
-    assert str(fault).startswith("SGD.step")
-
-
-def test_a_flood_of_output_names_its_limit():
-    fault = describe_death(-9, what="ReLU.forward", elapsed_s=0.5, flooded=True, limits=LIMITS)
-    assert f"more than {LIMITS.output_bytes >> 20} MiB" in str(fault)
-    assert "0.5 s" in str(fault)
+    assert "SGD.step" in str(fault)
+    assert isinstance(fault, StudentFault) != (death is Death.KILLED)
 
 
 def test_a_timeout_names_its_limit_and_the_elapsed_time():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 
@@ -79,6 +80,13 @@ def test_network_processes_programs_and_tracing_are_refused(machine, number):
     assert judge(machine, number) == REFUSED
 
 
+@pytest.mark.parametrize(
+    ("flags", "verdict"), [(0, ALLOW), (0o1000, REFUSED), (3, REFUSED), (0o1001, ALLOW), (0o1002, ALLOW)]
+)
+def test_the_older_way_of_opening_is_held_to_the_same(flags, verdict):
+    assert call("x86_64", "open", 0x7FFF12345678, flags) == verdict
+
+
 @MACHINES
 def test_a_call_of_a_newer_kernel_is_refused(machine):
     assert judge(machine, 4000) == REFUSED
@@ -121,6 +129,21 @@ def test_the_x32_numbers_are_killed():
         ("madvise", (0, 4096, 100), REFUSED),  # MADV_HWPOISON
         ("sendto", (4, 1, 1, 0, 0x7FFF00000000, 16), REFUSED),
         ("clone3", (1, 88), REFUSE | errno.ENOSYS),
+        ("kill", (OWN_PID, 9), REFUSED),  # who died of SIGKILL was killed by somebody else
+        ("tgkill", (OWN_PID, OWN_PID + 1, 9), REFUSED),
+        ("openat", (3, 0x7FFF12345678, 0), ALLOW),
+        ("openat", (3, 0x7FFF12345678, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), ALLOW),  # Landlock decides
+        ("openat", (3, 0x7FFF12345678, os.O_RDWR | os.O_TRUNC), ALLOW),
+        ("openat", (3, 0x7FFF12345678, os.O_RDONLY | os.O_TRUNC), REFUSED),
+        ("openat", (3, 0x7FFF12345678, os.O_RDONLY | os.O_TRUNC | os.O_CLOEXEC), REFUSED),
+        ("openat", (3, 0x7FFF12345678, 3), REFUSED),
+        ("openat", (3, 0x7FFF12345678, 3 | os.O_TRUNC), REFUSED),
+        ("openat2", (3, 0x7FFF12345678), REFUSE | errno.ENOSYS),
+        ("exit_group", (0,), ALLOW),
+        ("exit_group", (127,), ALLOW),
+        ("exit_group", (137,), KILL_PROCESS),  # a wrapper's word for SIGKILL
+        ("exit_group", (0x189,), KILL_PROCESS),  # the same, since eight bits count
+        ("exit", (0xFFFFFFFF,), KILL_PROCESS),
     ],
 )
 def test_calls_are_allowed_for_some_arguments_only(machine, name, arguments, verdict):

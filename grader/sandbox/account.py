@@ -1,0 +1,88 @@
+"""Provider `account`: a confined worker as a user of its own, where the grader is root."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from grader.errors import SandboxUnavailable
+from grader.sandbox.command import Command, Worker, plain
+
+READ_BY_ALL, ENTERED_BY_ALL = stat.S_IROTH, stat.S_IXOTH
+
+
+def missing() -> str | None:
+    """Say what this system lacks for it, as far as that is known without trying."""
+    if sys.platform != "linux":
+        return f"accounts are taken on Linux only; this is {sys.platform}"
+    if os.geteuid() != 0:
+        return "only root can give a worker a user of its own"
+    return None
+
+
+def remedy() -> str:
+    """Return what would make it work here."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "run the grader as root in a container of its own"
+    return "install Python and the grader where every user can read them, such as /opt or /usr/local"
+
+
+def wrap(worker: Worker) -> Command:
+    """Start the worker as a user that nobody else is, who can read the submission and write nowhere."""
+    _be_readable(worker)
+    account = _free_account(worker.policy.accounts)
+    _lend(worker.root, account)
+    # Only this worker runs as that user, so that the limit counts its threads and no others.
+    limits = {"NPROC": worker.policy.limits.threads}
+    return dataclasses.replace(plain(worker), account=account, limits=limits)
+
+
+def _be_readable(worker: Worker) -> None:
+    needed = (worker.interpreter, worker.folder, *map(Path, worker.view.entries))
+    for path in (*needed, *map(Path, worker.policy.standard_library)):
+        if closed := next(_closed_to_others(path), None):
+            raise SandboxUnavailable(f"other users cannot read {closed}, which the worker needs")
+    if closed := next(_closed_to_others(worker.root.parent), None):
+        raise SandboxUnavailable(f"other users cannot enter {closed}, where the submission lies")
+
+
+def _closed_to_others(path: Path) -> Iterator[Path]:
+    """Yield what keeps others from reading a path, from the top: folders to pass, and the path itself."""
+    for folder in reversed(path.parents):
+        if not folder.stat().st_mode & ENTERED_BY_ALL:
+            yield folder
+    if not path.is_dir() and not path.stat().st_mode & READ_BY_ALL:
+        yield path
+    if path.is_dir() and not path.stat().st_mode & ENTERED_BY_ALL:
+        yield path
+
+
+def _free_account(numbers: Sequence[int]) -> int:
+    """Pick a number that is no user's and runs nothing; at random, for others pick at the same time."""
+    import pwd  # noqa: PLC0415 -- not on Windows
+
+    taken = {entry.pw_uid for entry in pwd.getpwall()} | _running_users()
+    free = [number for number in numbers if number not in taken]
+    if not free:
+        raise SandboxUnavailable(f"every user number from {numbers[0]} to {numbers[-1]} is taken")
+    return secrets.choice(free)
+
+
+def _running_users() -> set[int]:
+    users = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            users.add(entry.stat().st_uid)
+    return users
+
+
+def _lend(root: Path, account: int) -> None:
+    """Let the user enter the submission's folder, and nobody else: a group of its own, read only."""
+    os.chown(root, -1, account)
+    root.chmod(stat.S_IMODE(root.stat().st_mode) | stat.S_IRGRP | stat.S_IXGRP)

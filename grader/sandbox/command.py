@@ -1,0 +1,46 @@
+"""How one worker is started: what every provider starts from, and may wrap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.sandbox.policy import Policy
+from grader.sandbox.views import View
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker to be started: the interpreter and its arguments, and all that it needs to read."""
+
+    interpreter: Path
+    arguments: tuple[str, ...]
+    root: Path  # of the submission
+    folder: Path  # of the worker's own modules
+    policy: Policy
+    view: View
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return all environment variables it gets."""
+        return {**self.policy.environment, **self.view.environment}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is started for a worker. `account` is the user and group it runs as.
+
+    Where it `tells_status`, the exit status is a wrapper's word for the worker's: 128 + n for signal n.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    account: int | None = None
+    tells_status: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+def plain(worker: Worker) -> Command:
+    """Start the interpreter itself."""
+    return Command((str(worker.interpreter), *worker.arguments), worker.environment)

@@ -1,0 +1,50 @@
+"""What kind of machine this is, as far as advice depends on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+INSTALLERS = {
+    "apt-get": "apt-get install -y",
+    "dnf": "dnf install -y",
+    "apk": "apk add",
+    "pacman": "pacman -S --noconfirm",
+    "zypper": "zypper install -y",
+}
+
+
+def install_command(package: str) -> str:
+    """Return the command that installs a package on this system."""
+    found = next((command for program, command in INSTALLERS.items() if shutil.which(program)), None)
+    if found is None:
+        return f"install the package {package} with this system's installer"
+    return as_root(f"{found} {package}")
+
+
+def as_root(command: str) -> str:
+    """Return a command as this user would have to type it to run it as root."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return command if is_root else f"sudo {command}"
+
+
+def kernel_switch(name: str) -> str | None:
+    """Return the value of a kernel setting ("kernel/…"), or None where there is no such setting."""
+    try:
+        return Path("/proc/sys", name).read_text().strip()
+    except OSError:
+        return None
+
+
+def in_container() -> bool:
+    """Whether this looks like a container: only advice depends on it."""
+    return any(Path(name).exists() for name in ("/.dockerenv", "/run/.containerenv"))
+
+
+def security_modules() -> str:
+    """Return the names of the security modules that the kernel was started with, or nothing."""
+    try:
+        return Path("/sys/kernel/security/lsm").read_text().strip()
+    except OSError:
+        return ""

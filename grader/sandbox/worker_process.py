@@ -1,0 +1,360 @@
+"""One running worker: frames under deadlines, output drained, use of the machine watched, its end told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from grader.sandbox import trusted
+from grader.sandbox.command import Command
+from grader.sandbox.policy import Policy
+from grader.sandbox.usage import Usage, held_up_s, innermost, is_running, machine_memory_bytes, usage_of
+from grader.worker import protocol
+
+REAP_SECONDS = 5.0
+WATCH_SECONDS = 0.05
+WRAPPED_SIGNAL = 128  # a wrapper's exit status for a command that died of signal n is 128 + n
+
+OnAsk = Callable[[protocol.Json, Sequence[np.ndarray]], list[bytes | memoryview]]
+
+
+class WorkerGone(Exception):
+    """The worker closed its end: it died, or was stopped."""
+
+
+class WorkerTimeout(Exception):
+    """The deadline passed before a whole answer came back."""
+
+
+class Death(StrEnum):
+    """How a worker ended that nobody had asked to end."""
+
+    EXITED = "exited"  # by itself, with a status
+    CRASHED = "crashed"  # of a signal that its own doing raised
+    MEMORY = "memory"  # killed by the system, for its own use of memory
+    CPU = "cpu"  # killed by the system, for its own CPU time
+    PRINTED = "printed"  # stopped by us: too much output
+    THREADS = "threads"  # stopped by us: too many threads
+    KILLED = "killed"  # by somebody else: not its own doing
+
+
+@dataclass(frozen=True, slots=True)
+class Obituary:
+    """How a worker ended, its exit status (negative for a signal) and the most it was seen to use."""
+
+    death: Death
+    status: int | None
+    peak: Usage
+
+
+@dataclass
+class CapturedOutput:
+    """What a worker printed: the first and last part of it, and how much there was."""
+
+    keep_first: int
+    keep_last: int
+    first: bytearray = field(default_factory=bytearray)
+    last: bytearray = field(default_factory=bytearray)
+    total: int = 0
+
+    def add(self, data: bytes) -> None:
+        """Take in more output, within constant memory."""
+        self.total += len(data)
+        room = self.keep_first - len(self.first)
+        self.first += data[:room]
+        self.last += data[room:]
+        del self.last[: max(0, len(self.last) - self.keep_last)]
+
+
+class Deadline:
+    """A limit on wall time that stands still while the machine keeps the worker, or us, from running."""
+
+    def __init__(
+        self, seconds: float, *, held_up_now_s: Callable[[], float], so_far_s: float, factor: float
+    ) -> None:
+        self._started = time.monotonic()
+        self._seconds = seconds
+        self._held_up_now_s = held_up_now_s
+        self._so_far_s = so_far_s
+        self._most_s = factor * seconds
+        self.held_up_s = 0.0
+
+    def remaining_s(self) -> float:
+        """Return the seconds left; what the machine held up is looked at only when they run out."""
+        elapsed_s = time.monotonic() - self._started
+        if elapsed_s < self._seconds + self.held_up_s:
+            return self._seconds + self.held_up_s - elapsed_s
+        self.held_up_s = min(max(0.0, self._held_up_now_s() - self._so_far_s), self._most_s)
+        return self._seconds + self.held_up_s - elapsed_s
+
+
+class WorkerProcess:
+    """One running worker and the socket to it; everything that comes back is untrusted."""
+
+    def __init__(self, command: Callable[[int], Command], policy: Policy) -> None:
+        ours, theirs = socket.socketpair()
+        self._policy = policy
+        self._connection = ours
+        self._request_id = 0
+        self._responses_bytes = 0
+        self._stopped: Death | None = None
+        self._peak = Usage()
+        self._held_up_s = 0.0  # as last seen by the watch
+        self.held_up_s = 0.0  # in the last exchange
+        self.output = CapturedOutput(policy.keep_first_bytes, policy.keep_last_bytes)
+        try:
+            with theirs:
+                self._command = command(theirs.fileno())
+                self._process = _started(self._command, theirs)
+        except BaseException:
+            ours.close()
+            raise
+        ours.settimeout(0)
+        self._worker_id = self._process.pid
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @property
+    def command(self) -> Command:
+        """What was started."""
+        return self._command
+
+    @property
+    def process_id(self) -> int:
+        """The worker's own process id, inside whatever is wrapped around it."""
+        self._worker_id = innermost(self._process.pid)
+        return self._worker_id
+
+    def exchange(
+        self,
+        header: dict[str, Any],
+        arrays: Sequence[np.ndarray],
+        *,
+        seconds: float,
+        on_ask: OnAsk | None = None,
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Send one request and return the header and arrays of its one answer.
+
+        The worker may ask `on_ask` in between, which returns the frame that tells it. Raise
+        WorkerTimeout, WorkerGone, or protocol.FrameError for bytes that are no answer to the request. One
+        deadline covers the whole exchange.
+        """
+        deadline = self._deadline(seconds)
+        self._refuse_surplus()
+        self._request_id += 1
+        frame = protocol.pack(header | {"id": self._request_id}, arrays)
+        try:
+            while True:
+                for buffer in frame:
+                    self._send(memoryview(buffer), deadline)
+                answer, returned = self._answer(deadline)
+                if "ask" not in answer:
+                    return answer, returned
+                if on_ask is None:
+                    raise protocol.FrameError("something was asked where there is nothing to ask")
+                frame = on_ask(answer["ask"], returned)
+        finally:
+            self.held_up_s = deadline.held_up_s
+
+    def kill(self) -> int | None:
+        """Stop the worker and whatever it started; return its exit status, negative for a signal."""
+        self._end_group()
+        self._connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(REAP_SECONDS)
+        self._wait_until_gone()
+        trusted.end_orphans()
+        return self._process.returncode
+
+    def obituary(self) -> Obituary:
+        """Wait a moment for a worker that closed its socket to end, and say how it ended."""
+        try:
+            status = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return Obituary(self._stopped or Death.EXITED, None, self._peak)
+        if self._command.tells_status and status > WRAPPED_SIGNAL:
+            status = WRAPPED_SIGNAL - status
+        return Obituary(self._stopped or self._death_of(status), status, self._peak)
+
+    # ------------------------------------------------------------------------------ frames
+
+    def _deadline(self, seconds: float) -> Deadline:
+        return Deadline(
+            seconds,
+            held_up_now_s=self._held_up_now_s,
+            so_far_s=self._held_up_s,
+            factor=self._policy.limits.held_up_factor,
+        )
+
+    def _held_up_now_s(self) -> float:
+        return held_up_s(self._worker_id) + held_up_s("self")
+
+    def _answer(self, deadline: Deadline) -> tuple[dict[str, Any], list[np.ndarray]]:
+        limits = self._policy.limits
+        budget = max(0, min(limits.response_bytes, limits.responses_bytes - self._responses_bytes))
+        answer, returned = protocol.read_frame(
+            lambda count: self._receive(count, deadline), budget_bytes=budget
+        )
+        self._responses_bytes += sum(array.nbytes for array in returned)
+        if type(answer.get("id")) is not int or answer["id"] != self._request_id:
+            raise protocol.FrameError("the answer belongs to another request")
+        return answer, returned
+
+    def _refuse_surplus(self) -> None:
+        readable, _, _ = select.select([self._connection], [], [], 0)
+        if readable and self._peek():
+            raise protocol.FrameError("bytes came before anything was asked")
+
+    def _peek(self) -> bytes:
+        try:
+            return self._connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return b""
+
+    def _send(self, buffer: memoryview, deadline: Deadline) -> None:
+        while buffer:
+            self._wait(deadline, writing=True)
+            try:
+                sent = self._connection.send(buffer)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                raise WorkerGone from error
+            buffer = buffer[sent:]
+
+    def _receive(self, count: int, deadline: Deadline) -> bytearray:
+        data = bytearray(count)
+        view = memoryview(data)
+        while view:
+            self._wait(deadline, writing=False)
+            try:
+                received = self._connection.recv_into(view)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                raise WorkerGone from error
+            if not received:
+                raise WorkerGone
+            view = view[received:]
+        return data
+
+    def _wait(self, deadline: Deadline, *, writing: bool) -> None:
+        ours = [self._connection]
+        while (remaining_s := deadline.remaining_s()) > 0:
+            ready = select.select([] if writing else ours, ours if writing else [], [], remaining_s)
+            if ready[0] or ready[1]:
+                return
+        raise WorkerTimeout
+
+    # ------------------------------------------------------------------------------ watching
+
+    def _watch(self) -> None:
+        """Read what the worker prints, so that it never blocks on a full pipe, and look at what it uses."""
+        stream = self._process.stdout
+        if stream is None:
+            return
+        with stream, contextlib.suppress(OSError, ValueError):
+            next_look_s = time.monotonic()
+            while self._stopped is None and self._take_in(stream.fileno()):
+                if time.monotonic() >= next_look_s:
+                    self._look()
+                    next_look_s = time.monotonic() + WATCH_SECONDS
+
+    def _take_in(self, descriptor: int) -> bool:
+        """Wait a moment for output; return whether there is anything left to watch."""
+        if not _is_readable(descriptor):
+            return True
+        data = os.read(descriptor, 1 << 16)
+        self.output.add(data)
+        if self.output.total > self._policy.limits.output_bytes:
+            self._stop(Death.PRINTED)
+        if not data:  # the end of its output is not the end of a worker
+            time.sleep(WATCH_SECONDS)
+        return bool(data) or is_running(self._worker_id)
+
+    def _look(self) -> None:
+        if self._worker_id == self._process.pid and self._command.tells_status:
+            self._worker_id = innermost(self._process.pid)
+        self._peak = self._peak.largest_with(usage_of(self._worker_id))
+        self._held_up_s = self._held_up_now_s()
+        if self._peak.threads > self._policy.limits.threads:
+            self._stop(Death.THREADS)
+
+    def _stop(self, reason: Death) -> None:
+        self._stopped = reason
+        self._end_group()
+
+    # ------------------------------------------------------------------------------ ending
+
+    def _death_of(self, status: int) -> Death:
+        """Say why a worker that we did not stop ended with this status.
+
+        Under confinement a worker cannot send itself SIGKILL: the system or a person did.
+        """
+        if status >= 0:
+            return Death.EXITED
+        limits = self._policy.limits
+        if -status == getattr(signal, "SIGXCPU", None) or self._peak.cpu_s >= limits.cpu_s:
+            return Death.CPU
+        if -status != getattr(signal, "SIGKILL", None):
+            return Death.CRASHED
+        enough = min(limits.memory_bytes, machine_memory_bytes()) / 2
+        return Death.MEMORY if self._peak.resident_bytes >= enough else Death.KILLED
+
+    def _end_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _wait_until_gone(self) -> None:
+        """Wait for a worker whose wrapper has ended: the system ends it, a moment later."""
+        give_up = time.monotonic() + REAP_SECONDS
+        while self._command.tells_status and is_running(self._worker_id) and time.monotonic() < give_up:
+            time.sleep(0.001)
+
+
+def _is_readable(descriptor: int) -> bool:
+    if sys.platform == "win32":  # select knows sockets only there; the read may block
+        return True
+    return bool(select.select([descriptor], [], [], WATCH_SECONDS)[0])
+
+
+def _started(command: Command, connection: socket.socket) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command.argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env=command.environment,
+        start_new_session=True,
+        **_handed_over(connection),
+        **_as_account(command.account),
+    )
+
+
+def _handed_over(connection: socket.socket) -> dict[str, Any]:
+    """Return the arguments of Popen that let a worker inherit this one socket."""
+    connection.set_inheritable(True)
+    if sys.platform == "win32":
+        listed = {"handle_list": [connection.fileno()]}
+        return {"startupinfo": subprocess.STARTUPINFO(lpAttributeList=listed)}
+    return {"pass_fds": [connection.fileno()]}
+
+
+def _as_account(account: int | None) -> dict[str, Any]:
+    return {} if account is None else {"user": account, "group": account, "extra_groups": []}

@@ -1,0 +1,305 @@
+"""A worker is watched from outside: its threads, its end, and the time that the machine took from it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grader.assignments.hw1.names import PLACES
+from grader.client import open_student
+from grader.errors import (
+    MachineFault,
+    ProtocolViolation,
+    StudentCrashed,
+    StudentExited,
+    StudentFault,
+    StudentOutOfMemory,
+    StudentTimedOut,
+)
+from grader.sandbox.policy import read_policy
+from tests.contract.submissions import write_package
+
+POLICY = dataclasses.replace(
+    read_policy(),
+    limits=dataclasses.replace(
+        read_policy().limits, call_s=3.0, import_s=3.0, threads=40, responses_bytes=3 << 20
+    ),
+)
+
+NAUGHTY = """
+    import os, threading, time
+    import numpy as np
+    class Tanh:
+        def forward(self, what):
+            return getattr(Acts, what)()
+    class Acts:
+        def threads():
+            threading.stack_size(32768)
+            while True:
+                threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        def quiet_threads():
+            os.close(1)
+            os.close(2)
+            Acts.threads()
+        def few_threads():
+            pool = [threading.Thread(target=time.sleep, args=(0.2,)) for _ in range(30)]
+            for each in pool:
+                each.start()
+            for each in pool:
+                each.join()
+            return len(pool)
+        def sleep():
+            time.sleep(1000)
+        def work():
+            started = time.process_time()
+            while time.process_time() - started < 0.6:
+                pass
+            return 1
+        def crowd():
+            for _ in range(20):
+                threading.Thread(target=Acts.spin, daemon=True).start()
+            Acts.spin()
+        def spin():
+            x = np.ones((400, 400))
+            while True:
+                x @ x  # without the interpreter's lock: they really push each other aside
+        def megabyte():
+            return np.zeros(1 << 17)
+        def fill():
+            held = []
+            while True:
+                held.append(np.ones(1 << 20))
+        def exit_137():
+            os._exit(137)
+        def exit_127():
+            os._exit(127)
+        def thread_then_return():
+            def later():
+                time.sleep(0.3)
+                os._exit(5)
+            threading.Thread(target=later, daemon=True).start()
+            return 1
+        def daemon():
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    os.closerange(0, 256)
+                    time.sleep(1000)
+                os._exit(0)
+            return 1
+"""
+
+
+@pytest.fixture
+def opened(folder):
+    """A function that opens the naughty submission under a provider."""
+    root = write_package(folder, mytorch__nn__modules__activation=NAUGHTY)
+    with contextlib.ExitStack() as stack:
+
+        def open_(provider: str, policy=POLICY):
+            student = stack.enter_context(
+                open_student(root, places=PLACES, provider=provider, min_isolation=1, policy=policy)
+            )
+            student.begin_check("test", seed=1)
+            return student
+
+        yield open_
+
+
+def do(student, what: str):
+    return student.new("Tanh").forward(what)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted on Linux only")
+@pytest.mark.parametrize("what", ["threads", "quiet_threads"])
+def test_a_thread_bomb_is_stopped_and_its_machine_keeps_its_process_numbers(opened, provider, what):
+    student = opened(provider)
+    with pytest.raises(StudentFault, match="thread"):  # stopped by us, or refused by the system
+        do(student, what)
+    assert do(student, "few_threads") == 30
+
+
+def test_a_worker_that_somebody_else_kills_is_the_machines_fault_and_not_the_students(
+    opened, confining_provider
+):
+    student = opened(confining_provider)
+    layer = student.new("Tanh")
+    killer = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -9 {student.worker_process_id}"])
+    with pytest.raises(MachineFault, match="killed from outside"):
+        layer.forward("sleep")
+    killer.wait()
+    student.begin_check("next", seed=1)
+    assert do(student, "few_threads") == 30
+
+
+def test_a_worker_that_dies_between_two_calls_costs_the_next_one(opened, confining_provider):
+    student = opened(confining_provider)
+    layer = student.new("Tanh")
+    assert layer.forward("thread_then_return") == 1
+    time.sleep(1.0)
+    with pytest.raises(StudentExited, match="exit code 5"):
+        layer.forward("work")
+
+
+def test_a_status_that_could_pass_for_a_signal_is_a_crash(opened, confining_provider):
+    # bubblewrap tells of signal 9 by the status 137: nobody may say so himself.
+    student = opened(confining_provider)
+    with pytest.raises(StudentCrashed, match="SIGSYS"):
+        do(student, "exit_137")
+    with pytest.raises(StudentExited, match="exit code 127"):
+        do(student, "exit_127")
+
+
+def test_all_answers_of_one_worker_together_have_a_budget(opened, provider):
+    student = opened(provider)
+    for _ in range(3):
+        do(student, "megabyte")
+    with pytest.raises(ProtocolViolation):
+        do(student, "megabyte")
+    do(student, "megabyte")  # a new worker has its own
+
+
+def test_time_in_which_the_machine_runs_others_is_not_counted(opened, confining_provider):
+    policy = dataclasses.replace(POLICY, limits=dataclasses.replace(POLICY.limits, call_s=1.2, check_s=2.0))
+    student = opened(confining_provider, policy)
+    layer = student.new("Tanh")
+    processor = min(os.sched_getaffinity(0))
+    os.sched_setaffinity(student.worker_process_id, {processor})
+    hog = f"import os\nos.sched_setaffinity(0, {{{processor}}})\nwhile True: pass"
+    hogs = [subprocess.Popen([sys.executable, "-c", hog]) for _ in range(6)]
+    try:
+        time.sleep(0.5)
+        started = time.monotonic()
+        for _ in range(2):
+            assert layer.forward("work") == 1  # 0.6 s of work beside six others: 4 s
+        assert time.monotonic() - started > 2.0
+        assert student.spent_s < 2.0
+        with pytest.raises(StudentTimedOut):  # sleeping is not waiting for a turn
+            layer.forward("sleep")
+    finally:
+        for each in hogs:
+            each.kill()
+            each.wait()
+
+
+def test_a_worker_that_stands_in_its_own_way_is_not_given_time_for_it(opened, confining_provider):
+    policy = dataclasses.replace(POLICY, limits=dataclasses.replace(POLICY.limits, call_s=2.0))
+    student = opened(confining_provider, policy)
+    started = time.monotonic()
+    with pytest.raises(StudentTimedOut):
+        do(student, "crowd")
+    assert time.monotonic() - started < 25  # of the 60 that a machine full of others would give
+
+
+DAEMON = """
+import sys
+sys.path[:0] = json.loads(sys.argv[2])
+from pathlib import Path
+from grader.client import open_student
+from grader.sandbox.trusted import adopt_orphans
+from tests.contract.test_watched_workers import PLACES, POLICY, do, workers
+
+assert adopt_orphans()
+root = Path(sys.argv[1])
+with open_student(root, places=PLACES, provider="separate", min_isolation=1, policy=POLICY) as student:
+    student.begin_check("test", seed=1)
+    before = workers()
+    assert do(student, "daemon") == 1
+    assert workers() > before
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+def test_a_daemon_that_leaves_its_group_is_ended_with_its_worker_where_nothing_forbids_it(folder):
+    root = write_package(folder, mytorch__nn__modules__activation=NAUGHTY)
+    before = workers()
+    script = f"import json\n{DAEMON}"
+    subprocess.run([sys.executable, "-c", script, str(root), json.dumps(sys.path)], check=True, timeout=60)
+    assert workers() <= before
+
+
+def workers() -> set[str]:
+    """Return the running processes that are workers, by number and start."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if b"grader/worker" in (entry / "cmdline").read_bytes():
+                found.add(f"{entry.name} {(entry / 'stat').read_text().rpartition(')')[2].split()[19]}")
+    return found
+
+
+@pytest.fixture
+def small_memory_group():
+    """A control group (version 1 or 2) of 300 MB, where this user may make one."""
+    for base, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        group = Path(base, f"grader-tests-{os.getpid()}")
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / limit).write_text(str(300 << 20))
+            yield group
+        except OSError:
+            continue
+        finally:
+            _remove(group)
+        return
+    pytest.skip("this user may not make a control group")
+
+
+def _remove(group: Path) -> None:
+    for _ in range(50):
+        try:
+            group.rmdir()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+def test_a_worker_that_the_system_ends_for_its_memory_pays_for_it_itself(
+    opened, confining_provider, small_memory_group, monkeypatch
+):
+    student = opened(confining_provider)
+    layer = student.new("Tanh")
+    (small_memory_group / "cgroup.procs").write_text(str(student.worker_process_id))
+    # A grader in such a container sees the group's limit as its own.
+    monkeypatch.setattr("grader.sandbox.worker_process.machine_memory_bytes", lambda: 300 << 20)
+    with pytest.raises(StudentOutOfMemory, match="killed by the system"):
+        layer.forward("fill")
+
+
+def test_the_memory_there_is_counts_the_control_group_this_process_is_in(small_memory_group):
+    told = subprocess.run(
+        [
+            "sh",
+            "-c",
+            'echo $$ > "$0" && exec "$1" -c "$2"',
+            str(small_memory_group / "cgroup.procs"),
+            sys.executable,
+            "from grader.sandbox.usage import machine_memory_bytes as m; print(m())",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(told.stdout) == 300 << 20
+
+
+def test_signals_that_a_worker_ignores_do_not_keep_it_alive(opened, provider):
+    student = opened(provider)
+    process_id = student.worker_process_id
+    with pytest.raises(StudentTimedOut):
+        do(student, "sleep")
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, signal.SIGTERM)
