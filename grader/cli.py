@@ -4,34 +4,67 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from grader.errors import GraderError, UsageError
+from grader.errors import GraderError, GraderFault, UsageError
+from grader.memory import require_start_memory
+from grader.plain_text import one_line
+from grader.scratch import scratch, shared_folder
 
 if TYPE_CHECKING:
     from grader.datasets.store import DatasetStatus
     from grader.pipeline import Graded, GradeOptions
     from grader.plan import Plan
 
+INTERRUPTED = 130
 # Which exit code wins when several submissions end differently; the first is the worst.
-SEVERITY = (130, 3, 4, 2, 1, 0)
+SEVERITY = (INTERRUPTED, 3, 4, 2, 1, 0)
+_LAST_STANDARD_STREAM = 2
 DEBUG_FLAG = "--debug"
 # What click raises for wrong arguments; newer versions of typer carry their own copy of click.
 CLICK_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
+
+class _Commands(TyperGroup):
+    """All commands; typer would end an interrupted one without a word."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the command line."""
+        with _interruption_told():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        with _interruption_told():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _interruption_told() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("interrupted")
+        raise
+
+
 app = typer.Typer(
     name="grader",
+    cls=_Commands,
     help="Grades hand-written deep learning. Values cross the sandbox boundary, verdicts do not.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -59,6 +92,9 @@ def start(
         typer.echo(f"grader {version('mytorch-grader')}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    else:
+        require_start_memory()
+        context.with_resource(scratch())
 
 
 @app.command()
@@ -197,6 +233,34 @@ def doctor(*, data_dir: DataDir = None) -> int:
     return 0
 
 
+@app.command()
+def selftest(
+    *,
+    attacks: Annotated[bool, typer.Option("--attacks", help="Try every attack on this machine.")] = False,
+    sandbox: Sandbox = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> int:
+    """See for yourself that no attack succeeds here: programs, frames, archives and forgeries."""
+    from grader import terminal
+    from grader.selftest.run import attacks_each_time, run_attacks
+    from grader.settings import read_settings
+
+    if not attacks:
+        raise UsageError(
+            "the self-test of the grader's judgement comes with a later version;"
+            " `grader selftest --attacks` tries the attacks"
+        )
+    name = sandbox or read_settings().sandbox
+    progress_console = terminal.make_console(stderr=True)
+    with terminal.attack_progress(progress_console, total=len(attacks_each_time())) as on_result:
+        run = run_attacks(name, on_result)
+    if as_json:
+        typer.echo(terminal.attacks_as_json(run))
+    else:
+        terminal.print_attacks(terminal.make_console(), run)
+    return int(bool(run.succeeded))
+
+
 @data_app.command("status")
 def data_status(*, data_dir: DataDir = None) -> int:
     """Show which data sets are here and verified."""
@@ -229,16 +293,21 @@ def data_import(
 def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
     arguments = sys.argv[1:]
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character must not cost a report.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(run(arguments))
+    interruption = _Interruption()
+    signal.signal(signal.SIGINT, interruption)
+    signal.signal(signal.SIGTERM, interruption)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, interruption)
+    code = run(arguments, was_interrupted=lambda: interruption.came)
+    sys.exit(_printed(INTERRUPTED if interruption.came else code))
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], *, was_interrupted: Callable[[], bool] = lambda: False) -> int:
     """Run one command and return its exit code."""
     try:
         return int(app(args=list(arguments), prog_name="grader", standalone_mode=False) or 0)
@@ -247,13 +316,15 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         complain("interrupted")
-        return 130
+        return INTERRUPTED
     except CLICK_ERROR as error:
-        if not error.format_message():  # a bare `grader data` has already shown its help
-            return 2
-        complain(f"{error.format_message().rstrip('.')} (see --help)")
+        if error.format_message():  # a bare `grader data` has already shown its help
+            complain(f"{error.format_message().rstrip('.')} (see --help)")
         return 2
     except Exception as error:  # noqa: BLE001  # the one catch-all: never a raw traceback
+        if was_interrupted():
+            complain("interrupted")
+            return INTERRUPTED
         return _own_fault(error, show=DEBUG_FLAG in arguments)
 
 
@@ -292,9 +363,8 @@ def worst(codes: Iterable[int]) -> int:
 
 def complain(sentence: str) -> None:
     """Write one line to standard error, whatever is in it."""
-    from grader.plain_text import one_line
-
-    typer.echo(f"grader: {one_line(sentence)}", err=True)
+    with suppress(OSError):  # where nothing can be said, the exit code must do
+        typer.echo(f"grader: {one_line(sentence)}", err=True)
 
 
 def _grade_one(path: Path, options: GradeOptions, plan: Plan) -> Graded:
@@ -344,22 +414,69 @@ def _print_data(rows: Iterable[DatasetStatus]) -> int:
 
 
 def _own_fault(error: Exception, *, show: bool) -> int:
-    details = "".join(traceback.format_exception(error))
+    again = f"`grader {DEBUG_FLAG} …` shows the details"
     if show:
-        typer.echo(details, err=True)
-        where = "see above"
+        with suppress(OSError):
+            typer.echo("".join(traceback.format_exception(error)), err=True)
+        again = "see above"
+    if isinstance(error, OSError | MemoryError):
+        complain(f"the machine failed, and nobody loses points for it: {_machine_fault(error)}; {again}")
     else:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="grader-fault-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(details)
-        where = f"the details are in {file.name}"
-    complain(f"an unexpected fault in the grader itself ({type(error).__name__}); {where}")
+        kept = again if show else _kept(error) or again
+        complain(f"an unexpected fault in the grader itself ({type(error).__name__}); {kept}")
     return 3
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _machine_fault(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+
+
+def _kept(error: Exception) -> str | None:
+    """Keep an exception in a file for a person, and say where that is; on a full disk say nothing."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="grader-fault-", suffix=".txt", dir=shared_folder(), delete=False, encoding="utf-8"
+        ) as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return None
+    return f"the details are in {file.name}"
+
+
+def _open_standard_streams() -> None:
+    """Open what a parent closed of the standard streams, or the next files would take their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD_STREAM:
+        pass
+    os.close(descriptor)
+
+
+def _printed(code: int) -> int:
+    """Print what is still to be printed; return the exit code, which a full disk makes worse."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        from grader.terminal import drop_output
+
+        drop_output()
+        if not isinstance(error, BrokenPipeError) and code != GraderFault.exit_code:  # which has been told
+            complain(f"the output could not be printed: {error.strerror or error}")
+            return worst((code, GraderFault.exit_code))
+    return code
+
+
+class _Interruption:
+    """Ends what runs, and remembers that: libraries turn a KeyboardInterrupt into errors of their own."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """Receive the signal."""
+        self.came = True
+        raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -156,6 +156,13 @@ class Student:
             return pack({"refused": str(error)}, [])
         return pack({"told": node}, sent)
 
+    def scan(self) -> Value:
+        """Return what a person should look at in the sources, none of which is run (worker/source_scan.py).
+
+        Ask before anything is resolved: later the student's code answers.
+        """
+        return self.run([Call({"op": "scan"}, "reading the sources")], seconds=self.limits.call_s)[0]
+
     def train(
         self,
         *,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from typing import Any
+from types import NoneType
+from typing import Any, TypeGuard
 
 from grader.errors import (
     GraderError,
@@ -26,14 +27,15 @@ from grader.sandbox.worker_process import Death, Obituary
 
 MAX_TEXT = 2000
 MEBIBYTE = 1 << 20
+KINDS = frozenset({"raised", "exited", "memory"})
 
 
 def describe_raise(fault: object, *, what: str, limits: Limits) -> StudentFault:
     """Turn a worker's description of an exception in `what` into the fault it is."""
-    if not isinstance(fault, dict):
-        return ProtocolViolation(f"{what}: the worker's answer was no answer")
-    kind, name, message = (_text(fault.get(key)) for key in ("kind", "type", "message"))
-    place = _place(fault.get("where"))
+    if not _is_description(fault):
+        return ProtocolViolation(f"{what}: what came back describes no exception")
+    kind, name, message = fault["kind"], fault["type"][:MAX_TEXT], fault["message"][:MAX_TEXT]
+    place = _place(fault["where"])
     if kind == "exited":
         return StudentExited(f"{what} called exit(){place}; return a value instead")
     if kind == "memory":
@@ -101,16 +103,27 @@ def _signal_name(number: int) -> str:
     )
 
 
-def _text(value: object) -> str:
-    return value[:MAX_TEXT] if isinstance(value, str) else ""
+def _is_description(fault: object) -> TypeGuard[dict[str, Any]]:
+    """Say whether every part of an exception's description has the type that it must have."""
+    if not isinstance(fault, dict) or set(fault) != {"kind", "type", "message", "where"}:
+        return False
+    texts = (fault["kind"], fault["type"], fault["message"])
+    if not all(isinstance(text, str) for text in texts) or fault["kind"] not in KINDS:
+        return False
+    return isinstance(fault["where"], list) and all(map(_is_place, fault["where"]))
 
 
-def _place(frames: Any) -> str:
+def _is_place(frame: object) -> bool:
+    if not isinstance(frame, list) or len(frame) != 3:
+        return False
+    file, line, source = frame
+    return isinstance(file, str) and type(line) in (int, NoneType) and isinstance(source, str)
+
+
+def _place(frames: list[list[Any]]) -> str:
     """Return " (file, line n: source)" of the innermost frame in the submission, or nothing."""
-    if not isinstance(frames, list) or not frames:
+    if not frames:
         return ""
-    last = frames[-1]
-    if not (isinstance(last, list) and len(last) == 3 and type(last[1]) is int):
-        return ""
-    source = f": {_text(last[2])}" if last[2] else ""
-    return f" ({_text(last[0])}, line {last[1]}{source})"
+    file, line, source = frames[-1]
+    told = f": {source[:MAX_TEXT]}" if source else ""
+    return f" ({file[:MAX_TEXT]}, line {line}{told})"

@@ -43,7 +43,8 @@ class Submission:
 
     `root` holds only accepted files, re-rooted so that `root/mytorch` is the package;
     `notebook` is relative to `root`. `files` maps each path to its size in bytes.
-    `sha256` is over the bytes that are graded, `name` is safe to print.
+    `sha256` is over the bytes that are graded, `name` is safe to print. `left_out` are the files whose
+    kind is never graded.
     """
 
     name: str
@@ -53,6 +54,16 @@ class Submission:
     package: PurePosixPath | None
     notebook: PurePosixPath | None
     theory: PurePosixPath | None
+    left_out: tuple[PurePosixPath, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Something for a person to look at; never a deduction. `where` is a file and a line, or a check."""
+
+    kind: str
+    message: str
+    where: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

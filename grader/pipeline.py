@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -13,9 +14,16 @@ from pathlib import Path
 
 from grader.assignments.hw1.names import PLACES
 from grader.datasets import load_mnist
-from grader.errors import GraderError, GraderFault, SandboxUnavailable, SubmissionRejected, UsageError
-from grader.intake import open_submission, safe_name
-from grader.model import CheckResult, Limits, Submission
+from grader.errors import (
+    GraderError,
+    GraderFault,
+    MachineFault,
+    SandboxUnavailable,
+    SubmissionRejected,
+    UsageError,
+)
+from grader.intake import is_compiled, open_submission, safe_name
+from grader.model import CheckResult, Flag, Limits, Submission
 from grader.plan import EXPERIMENTS_COMMAND, Plan, is_installed, make_plan
 from grader.records import GradingRequest
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
@@ -31,6 +39,8 @@ INTERRUPTED_EXIT_CODE = 130
 GRADE_MIN_ISOLATION = 2
 PROFILES = ("sample", "full")
 DEVICES = ("auto", "cpu", "cuda")
+LOG_CHARACTERS = 4000
+MOST_COMPILED = 20  # files of compiled code that are told one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +134,21 @@ def grade(
     plan = plan or prepare(options)
     clock = _Clock()
     submission = SubmissionReport(name=name_of(path), sha256=None, files={})
+    left_out: list[Flag] = []
     try:
         with open_submission(path, require=plan.required_parts) as opened:
             submission = _submission_report(opened)
+            left_out = _compiled_code(opened)
             run = _run(opened, plan, options, on_event)
     except SubmissionRejected as error:
         run = SuiteRun(Ending.REJECTED, str(error))
-    except (GraderFault, OSError, MemoryError) as error:
-        reason = f"the grader could not run this submission ({type(error).__name__}: {error})"
-        run = SuiteRun(Ending.BROKE, reason)
+    except MachineFault as error:
+        run = SuiteRun(Ending.BROKE, str(error))
     except KeyboardInterrupt:
         run = SuiteRun(Ending.INTERRUPTED, "grading was interrupted")
+    except Exception as error:  # noqa: BLE001  # whatever fails in us, there is a report that says so
+        reason = f"the grader could not run this submission ({type(error).__name__}: {error})"
+        run = SuiteRun(Ending.BROKE, reason, log=_last_lines(error))
     facts = Facts(
         submission=submission,
         environment=_environment(run, options),
@@ -143,10 +157,27 @@ def grade(
         reason=run.reason,
         broken=run.broken,
         faults=run.faults,
+        flags=[*left_out, *run.flags],
         log=run.log,
     )
-    report = score(plan, run.results, facts)
+    report = _scored(plan, run.results, facts)
     return Graded(report, _error_of(report, run))
+
+
+def _scored(plan: Plan, results: Mapping[str, CheckResult], facts: Facts) -> Report:
+    """Add up points; where that fails, make do with a report that has none."""
+    try:
+        return score(plan, results, facts)
+    except Exception as error:  # noqa: BLE001  # as above
+        reason = f"the grader could not add up the points ({type(error).__name__})"
+        bare = replace(
+            facts, ending=Ending.BROKE, reason=reason, broken={}, faults={}, flags=(), log=_last_lines(error)
+        )
+        return score(plan, {}, bare)
+
+
+def _last_lines(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))[-LOG_CHARACTERS:]
 
 
 def name_of(path: Path) -> str:
@@ -193,6 +224,13 @@ def _submission_report(submission: Submission) -> SubmissionReport:
         sha256=submission.sha256,
         files={str(file): size for file, size in submission.files.items()},
     )
+
+
+def _compiled_code(submission: Submission) -> list[Flag]:
+    """Tell of code that was left out, since whoever imports it finds nothing."""
+    paths = [path for path in submission.left_out if is_compiled(path)]
+    message = "compiled code, left out: only Python sources are graded"
+    return [Flag("compiled_code", message, str(path)) for path in paths[:MOST_COMPILED]]
 
 
 def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:

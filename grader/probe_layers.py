@@ -20,6 +20,8 @@ Slopes = tuple[FloatArray, dict[str, FloatArray]]  # dL/dx, and dL/dparameter by
 
 # Far above what any check sends; a bound on what a request from the worker can make this side compute.
 MAX_ELEMENTS = 1 << 20
+# Put into a layer's `faults` when the call that it was made for is over.
+RETIRED = "retired"
 
 
 class AskedWrongly(Exception):
@@ -31,6 +33,7 @@ class ProbeLayer:
     """One layer: its kind, its parameters' shapes, and what its gradients are multiplied by.
 
     `faults` maps a parameter's name, or "input", to the factors of its gradient, all 1 in a right layer.
+    One that holds RETIRED answers no more: a right layer must not tell what the next one should have said.
     """
 
     kind: str
@@ -39,12 +42,14 @@ class ProbeLayer:
 
     def answer(self, method: object, values: object, x: object, dLdy: object) -> object:
         """Compute a pass for arrays that came from the worker; raise AskedWrongly for odd ones."""
+        if RETIRED in self.faults:
+            raise AskedWrongly("this layer is not in use any more")
         parameters = self._checked_values(values)
         inputs = _checked(x, "x")
+        if not isinstance(method, str) or method not in ("forward", "backward"):
+            raise AskedWrongly("a layer has a forward and a backward pass")
         if method == "forward":
             return self._guarded(lambda: _FORWARD[self.kind](parameters, inputs))
-        if method != "backward":
-            raise AskedWrongly("a layer has a forward and a backward pass")
         upstream = _checked(dLdy, "dLdy")
         if upstream.shape != inputs.shape:
             raise AskedWrongly(f"dLdy has the shape {upstream.shape}, the output had {inputs.shape}")
@@ -75,7 +80,8 @@ class ProbeLayer:
 def _checked(value: object, name: str) -> FloatArray:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.size > MAX_ELEMENTS:
         raise AskedWrongly(f"{name} is not an array of real numbers, or is too large")
-    return value.astype(np.float64)
+    with np.errstate(all="ignore"):  # a signalling NaN
+        return value.astype(np.float64)
 
 
 def _scale(values: Values, x: FloatArray) -> FloatArray:
@@ -119,11 +125,31 @@ def _curve_backward(values: Values, x: FloatArray, dLdy: FloatArray) -> Slopes:
     return _ring_backward(values, x, bent)
 
 
-_FORWARD = {"scale": _scale, "cubic": _cubic, "ring": _ring, "curve": _curve}
+def _tower(values: Values, x: FloatArray) -> FloatArray:
+    """Return ring(curve(scale(x))): one layer in the worker, with the parameters "0.scale", "1.gain" …."""
+    return _ring(_part(values, 2), _curve(_part(values, 1), _scale(_part(values, 0), x)))
+
+
+def _tower_backward(values: Values, x: FloatArray, dLdy: FloatArray) -> Slopes:
+    scaled = _scale(_part(values, 0), x)
+    dLdcurved, last = _ring_backward(_part(values, 2), _curve(_part(values, 1), scaled), dLdy)
+    dLdscaled, middle = _curve_backward(_part(values, 1), scaled, dLdcurved)
+    dLdx, first = _scale_backward(_part(values, 0), x, dLdscaled)
+    slopes = enumerate((first, middle, last))
+    return dLdx, {f"{at}.{name}": slope for at, part in slopes for name, slope in part.items()}
+
+
+def _part(values: Values, at: int) -> Values:
+    """Return the parameters of one floor of a tower, by their own names."""
+    return {name.removeprefix(f"{at}."): value for name, value in values.items() if name.startswith(f"{at}.")}
+
+
+_FORWARD = {"scale": _scale, "cubic": _cubic, "ring": _ring, "curve": _curve, "tower": _tower}
 _BACKWARD = {
     "scale": _scale_backward,
     "cubic": _cubic_backward,
     "ring": _ring_backward,
     "curve": _curve_backward,
+    "tower": _tower_backward,
 }
 PROBE_KINDS = frozenset(_FORWARD)

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from grader.checks.source import flags_of, not_scanned
 from grader.client import Student, open_student
 from grader.datasets import Mnist, load_mnist
 from grader.errors import CheckFailed, MachineFault, SandboxUnavailable, StudentFault, StudentTimedOut
@@ -27,6 +28,7 @@ from grader.model import (
     Check,
     CheckResult,
     Feedback,
+    Flag,
     Isolation,
     Outcome,
     Visibility,
@@ -101,12 +103,18 @@ class Grading:
         self._versions: dict[str, str] = {}
         self._no_isolation: str | None = None
         self._notes: dict[str, str] = {}
+        self._flags: list[Flag] = []
+        self._is_scanned = False
         self._spent_s = 0.0  # by calls of checks that have ended
         self.shared: dict[str, Any] = {}  # of the question at hand
 
     def note(self, item: pytest.Item, text: str) -> None:
         """Keep what a check found out, to be told when it passes."""
         self._notes[self._id_of(item)] = text
+
+    def flag(self, item: pytest.Item, kind: str, message: str) -> None:
+        """Keep what a person should look at, whatever becomes of the check."""
+        self._flags.append(Flag(kind, message, where=self._id_of(item)))
 
     def student_for(self, item: pytest.Item) -> Student:
         """Return the question's student, ready for this check: one worker a question."""
@@ -156,6 +164,8 @@ class Grading:
         self._skipped = None
         for need in self._check_of(item).needs:
             result = self._results.get(need)
+            if result is not None and result.outcome is Outcome.GRADER_ERROR:
+                raise MachineFault(f"not tried, because it needs {need}, in which the grader failed")
             if result is not None and result.outcome is not Outcome.PASSED:
                 title = result.check.title.rstrip(".")
                 self._skipped = f"not tried, because this did not pass: {title} ({need})"
@@ -194,6 +204,7 @@ class Grading:
             "no_isolation": self._no_isolation,
             "faults": self._faults,
             "broken": self._broken,
+            "flags": [asdict(flag) for flag in self._flags],
         }
 
     def pytest_sessionfinish(self) -> None:
@@ -216,6 +227,9 @@ class Grading:
         student: Student = config.hook.pytest_grader_open_student(grading_request=self.request)
         self._isolation = student.isolation
         self._versions = dict(student.versions)
+        if not self._is_scanned:  # now that none of the submission's code has run yet
+            self._is_scanned = True
+            self._flags += _scanned(student)
         return student
 
     def _close_student(self) -> None:
@@ -313,6 +327,12 @@ def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture
+def flag(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Return a function that takes a kind and a sentence for a person to look at; it costs no points."""
+    return partial(request.config.stash[GRADING].flag, request.node)
+
+
+@pytest.fixture
 def shared(request: pytest.FixtureRequest, student: Student) -> dict[str, Any]:
     """Return what the checks of one question leave for each other, visible and hidden ones alike.
 
@@ -334,6 +354,14 @@ def declaration_of(item: pytest.Item) -> Declaration | None:
     """Return what `@check` said about a test, or None where there is no `@check`."""
     declaration: Declaration | None = getattr(getattr(item, "function", None), _ATTRIBUTE, None)
     return declaration
+
+
+def _scanned(student: Student) -> list[Flag]:
+    """Have the sources looked at; a worker that this kills is replaced by the next call."""
+    try:
+        return flags_of(student.scan())
+    except (StudentFault, MachineFault) as error:
+        return [not_scanned(str(error))]
 
 
 def _own_traceback(error: BaseException) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from grader.model import ArrayExcerpt, CheckResult, Feedback, Outcome, Visibility
+from grader.model import ArrayExcerpt, CheckResult, Feedback, Flag, Outcome, Visibility
 from grader.plan import Plan, PlannedCheck, PlannedQuestion
 from grader.reports.schema import (
     AssignmentReport,
@@ -17,6 +17,7 @@ from grader.reports.schema import (
     EnvironmentReport,
     ExcerptReport,
     FeedbackReport,
+    FlagReport,
     QuestionReport,
     Report,
     SubmissionReport,
@@ -55,6 +56,7 @@ class Facts:
     reason: str | None = None
     broken: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+    flags: Sequence[Flag] = ()
     log: str | None = None
 
 
@@ -79,6 +81,9 @@ def score(plan: Plan, results: Mapping[str, CheckResult], facts: Facts) -> Repor
             if check.outcome is Outcome.PENDING
         ),
         questions=questions,
+        flags=tuple(
+            FlagReport(kind=flag.kind, message=flag.message, where=flag.where) for flag in facts.flags
+        ),
         environment=facts.environment,
         timing=facts.timing,
         grader_log=facts.log,
@@ -89,7 +94,8 @@ def _question(planned: PlannedQuestion, results: Mapping[str, CheckResult], fact
     question = planned.question
     reason = planned.not_run_reason
     if facts.ending in _NOTHING_RAN:
-        return _not_run(planned, facts.reason or str(facts.ending), ())
+        checks = () if reason else tuple(_check(each, None, facts) for each in planned.checks)
+        return _not_run(planned, facts.reason or str(facts.ending), checks)
     written = tuple(_written(name, points) for name, points in planned.written.items())
     if reason is not None:
         return _not_run(planned, reason, written)
@@ -147,6 +153,8 @@ def _check(planned: PlannedCheck, result: CheckResult | None, facts: Facts) -> C
 
 
 def _unreported(planned: PlannedCheck, facts: Facts) -> tuple[Outcome, Feedback]:
+    if facts.ending in _NOTHING_RAN:
+        return Outcome.MISSING, Feedback(f"not run: {facts.reason or facts.ending}")
     if facts.ending is Ending.INTERRUPTED:
         return Outcome.MISSING, Feedback("not run: grading was interrupted")
     if facts.ending is Ending.BROKE:

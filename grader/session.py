@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from grader.model import CheckResult, Isolation
+from grader.errors import MachineFault
+from grader.model import CheckResult, Flag, Isolation
 from grader.records import (
     GradingRequest,
     isolation_from_record,
@@ -35,17 +36,15 @@ STOP_SECONDS = 5.0
 # Beyond a check's own limits: starting workers, loading data and suites, our side of the arithmetic.
 SLACK_SECONDS = 120.0
 _LOG_BYTES = 4096
-# All that the process inherits: where programs and temporary files are, and what Windows and BLAS need.
+# All that the process inherits: where programs are, and what Windows and BLAS need.
 _INHERITED = (
     "PATH",
-    "TMPDIR",
-    "TEMP",
-    "TMP",
     "SYSTEMROOT",
     "SYSTEMDRIVE",
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
 )
+_TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
 _INI = Path(__file__).with_name("suites.ini")
 _PYTEST_TESTS_PASSED_OR_FAILED = (0, 1)
 
@@ -69,6 +68,7 @@ class SuiteRun:
     broken: Mapping[str, str] = field(default_factory=dict)
     isolation: Isolation | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    flags: Sequence[Flag] = ()
     log: str | None = None
 
 
@@ -115,8 +115,10 @@ class _Process:
         self._log = scratch / "stderr"
         self._seen: dict[str, CheckResult] = {}
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        empty = scratch / "empty"
+        empty, temporary = scratch / "empty", scratch / "temporary"
         empty.mkdir()
+        temporary.mkdir()
+        environment = {**environment_values(_INHERITED), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 _command(suites, files, self._report),
@@ -124,11 +126,18 @@ class _Process:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=empty,
-                env={**environment_values(_INHERITED), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                # Its temporary files go away with ours, however it ends.
+                env=environment | dict.fromkeys(_TEMPORARY_FOLDER, str(temporary)),
                 start_new_session=True,  # Ctrl-C reaches it through us only
             )
         self._reader = threading.Thread(target=self._read_lines, daemon=True)
-        self._reader.start()
+        try:
+            self._reader.start()
+        except RuntimeError as error:  # so Python says that the system gives no thread
+            self.kill()
+            raise MachineFault(
+                f"the system gave no thread to follow the run of the checks ({error})"
+            ) from error
 
     def send(self, request: GradingRequest) -> None:
         """Write the request and close the pipe."""
@@ -213,7 +222,10 @@ class _Process:
         return report if "grader" in report else None
 
     def _end_of_log(self) -> str | None:
-        data = self._log.read_bytes()[-_LOG_BYTES:]
+        try:
+            data = self._log.read_bytes()[-_LOG_BYTES:]
+        except OSError:
+            return None
         return data.decode(errors="replace").strip() or None
 
 
@@ -283,6 +295,7 @@ def _read(report: Mapping[str, Any], *, interrupted: bool, log: str | None) -> S
         broken=ours["broken"],
         isolation=None if ours["isolation"] is None else isolation_from_record(ours["isolation"]),
         versions=ours["versions"],
+        flags=tuple(Flag(**record) for record in ours["flags"]),
         log=log if ending is Ending.BROKE else None,
     )
 
@@ -292,4 +305,16 @@ def _why(exit_status: int, *, ended: bool, interrupted: bool) -> str:
         return "grading was interrupted"
     if not ended:
         return "the run of the checks was silent for longer than all limits allow, and was stopped"
+    if exit_status < 0:
+        return (
+            f"the run of the checks was ended by {_signal_name(-exit_status)} before it could report:"
+            " by a person, or by a system short of memory"
+        )
     return f"the run of the checks died with status {exit_status} before it could report"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

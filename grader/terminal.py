@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,9 +21,16 @@ from grader.model import Outcome, Visibility
 from grader.plain_text import one_line, scrub
 from grader.plan import Plan
 from grader.reports.schema import CheckReport, ExcerptReport, QuestionReport, Report
+from grader.selftest.records import AttackResult, AttackRun, Kind
 from grader.session import Event
 
 Line = str | Text
+_FAMILIES = {
+    Kind.PROGRAM: "programs in a worker",
+    Kind.FRAME: "frames on the protocol",
+    Kind.ARCHIVE: "archives",
+    Kind.FORGERY: "forged submissions",
+}
 # A row of an array stays within 80 columns.
 _MAX_COLUMNS = 6
 _MAX_ROWS = 8
@@ -27,7 +38,23 @@ _MAX_ROWS = 8
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that takes text as it is: no markup, no emoji codes, no guessed highlighting."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
+
+
+class _Console(Console):
+    """A console whose reader may go away (`| head`): the report is on disk, and the exit code is its own."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from here on."""
+        self.quiet = True
+        drop_output()
+
+
+def drop_output() -> None:
+    """Send what is still to be printed nowhere, so that Python does not fail on it at the end."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.close(descriptor)
 
 
 def quiet(text: str) -> str:
@@ -179,6 +206,59 @@ def print_rubric(console: Console, plan: Plan) -> None:
         ("total", points(plan.rubric.points), "", "", f"{plan.rubric.assignment} {plan.rubric.version}")
     )
     print_table(console, ("question", "points", "by hand", "checks", "title"), rows)
+
+
+@contextmanager
+def attack_progress(console: Console, *, total: int) -> Iterator[Callable[[AttackResult], None]]:
+    """Show a bar while attacks are tried, on a terminal only; lend the function that takes the results."""
+    columns = (
+        TextColumn("attacks"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=total)
+        yield lambda result: bar.update(task, advance=1, description=result.attack.id)
+
+
+def print_attacks(console: Console, run: AttackRun) -> None:
+    """Print an attack run: a row a family, every success with what was seen of it, and the sum."""
+    rows = []
+    for kind in dict.fromkeys(result.attack.kind for result in run.results):
+        family = [result for result in run.results if result.attack.kind is kind]
+        succeeded = sum(result.succeeded for result in family)
+        rows.append((_FAMILIES[kind], str(len(family)), str(succeeded), f"{_seconds(family):.0f} s"))
+    print_table(console, ("attacks", "tried", "succeeded", "time"), rows)
+    for result in run.succeeded:
+        attack = result.attack
+        console.print(Text(f"\n{attack.id} ({', '.join(attack.rows)}): {attack.title}", style="bold red"))
+        for line in _barred(result.evidence, console.width):
+            console.print(line, soft_wrap=True)
+    console.print(
+        f"\n{len(run.succeeded)} of {len(run.results)} succeeded;"
+        f" isolation: level {run.level} ({run.provider})"
+    )
+
+
+def attacks_as_json(run: AttackRun) -> str:
+    """Return an attack run as JSON, one record an attack."""
+    results = [
+        {
+            **asdict(result.attack),
+            "succeeded": result.succeeded,
+            "evidence": scrub(result.evidence),
+            "seconds": result.seconds,
+        }
+        for result in run.results
+    ]
+    counts = {"tried": len(results), "succeeded": len(run.succeeded)}
+    return json.dumps({"sandbox": run.provider, "level": run.level, **counts, "results": results}, indent=2)
+
+
+def _seconds(results: Sequence[AttackResult]) -> float:
+    return sum(result.seconds for result in results)
 
 
 def _table(*, expand: bool = False) -> Table:

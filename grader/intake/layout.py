@@ -9,13 +9,13 @@ from pathlib import PurePosixPath
 from grader.errors import SubmissionRejected
 from grader.intake.contents import Contents
 from grader.intake.names import PACKAGE_NAME, folded, quoted
-from grader.intake.sources import odd_encoding
+from grader.intake.sources import why_unreadable
 
 PACKAGE = PurePosixPath(PACKAGE_NAME)
 THEORY = PurePosixPath("theory.py")
 PARTS = ("mytorch", "notebook", "theory")
 
-COMPILED_SUFFIXES = frozenset({".so", ".pyd", ".dll", ".dylib"})
+COMPILED_SUFFIXES = frozenset({".so", ".pyd", ".dll", ".dylib", ".pyc", ".pyo"})
 ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".7z", ".rar"})
 
 MISSING = {
@@ -27,12 +27,16 @@ MISSING = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The files that are graded, re-rooted; every path is the one they get on disk."""
+    """The files that are graded, re-rooted; every path is the one they get on disk.
+
+    `left_out` are the files whose kind is never graded, by their own paths.
+    """
 
     files: Mapping[PurePosixPath, bytes]
     package: PurePosixPath | None
     notebook: PurePosixPath | None
     theory: PurePosixPath | None
+    left_out: tuple[PurePosixPath, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ def arrange(contents: Contents, require: Collection[str]) -> Layout:
         package=PACKAGE if places.package else None,
         notebook=PurePosixPath(places.notebook.name) if places.notebook else None,
         theory=THEORY if places.theory else None,
+        left_out=tuple(contents.dropped),
     )
 
 
@@ -133,10 +138,15 @@ def _check_compiled(places: _Places, contents: Contents) -> None:
     """Refuse compiled code inside the package; a stray __pycache__ was ignored long before."""
     for path in contents.dropped:
         inside = places.package is not None and path.is_relative_to(places.package)
-        if inside and COMPILED_SUFFIXES.intersection(suffix.lower() for suffix in path.suffixes):
+        if inside and is_compiled(path):
             raise SubmissionRejected(
                 f"{quoted(path)} is compiled code; mytorch is handed in as Python sources only"
             )
+
+
+def is_compiled(path: PurePosixPath) -> bool:
+    """Tell by its name whether a file is code that Python could import without a source."""
+    return not COMPILED_SUFFIXES.isdisjoint(suffix.lower() for suffix in path.suffixes)
 
 
 def _reroot(places: _Places, files: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:
@@ -164,8 +174,6 @@ def _reroot(places: _Places, files: Mapping[PurePosixPath, bytes]) -> dict[PureP
 
 def _check_sources(files: Mapping[PurePosixPath, bytes]) -> None:
     for path, content in files.items():
-        encoding = odd_encoding(content) if path.suffix.lower() == ".py" else None
-        if encoding is not None:
-            raise SubmissionRejected(
-                f"{quoted(path)} declares the encoding {quoted(encoding)}; save it as UTF-8"
-            )
+        reason = why_unreadable(content) if path.suffix.lower() == ".py" else None
+        if reason is not None:
+            raise SubmissionRejected(f"{quoted(path)} {reason}; save it as UTF-8")

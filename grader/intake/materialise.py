@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from grader.errors import GraderFault
+from grader.errors import MachineFault
+from grader.scratch import remove_tree
 
 CREATE = (
     os.O_WRONLY
@@ -38,13 +38,19 @@ def digest(files: Mapping[PurePosixPath, bytes]) -> str:
 
 @contextmanager
 def materialised(files: Mapping[PurePosixPath, bytes]) -> Iterator[Path]:
-    """Write the files below a new private folder (0700) and remove it at the end, whatever happened."""
-    root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+    """Write the files below a new private folder (0700) and remove it at the end, whatever happened.
+
+    What cannot be removed stays, for the verdict matters more.
+    """
+    try:
+        root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+    except OSError as error:
+        raise _no_copy(error) from error
     try:
         _write_all(root, files)
         yield root
     finally:
-        remove(root)
+        remove_tree(root)
 
 
 def _write_all(root: Path, files: Mapping[PurePosixPath, bytes]) -> None:
@@ -57,7 +63,7 @@ def _write_all(root: Path, files: Mapping[PurePosixPath, bytes]) -> None:
         for folder in folders:
             (root / folder).chmod(FOLDER_MODE)
     except OSError as error:
-        raise GraderFault(f"the submission cannot be copied to {root}: {error.strerror}") from error
+        raise _no_copy(error) from error
 
 
 def _write(target: Path, content: bytes) -> None:
@@ -66,16 +72,6 @@ def _write(target: Path, content: bytes) -> None:
     target.chmod(FILE_MODE)
 
 
-def remove(root: Path) -> None:
-    """Remove a read-only copy; what cannot be removed stays, for the verdict matters more.
-
-    Only folders are made writable, and never through a link: at isolation level 1 a submission can put
-    links to the grader's own files here.
-    """
-    with suppress(OSError):
-        for folder, subfolders, files in os.walk(root):
-            # Windows does not remove a read-only file; elsewhere only its folder matters.
-            for path in (Path(folder, name) for name in [*subfolders, *(files if os.name == "nt" else ())]):
-                if not path.is_symlink():
-                    path.chmod(PRIVATE_MODE)
-    shutil.rmtree(root, ignore_errors=True)
+def _no_copy(error: OSError) -> MachineFault:
+    place = f" to {error.filename}" if error.filename else ""
+    return MachineFault(f"the submission cannot be copied{place}: {error.strerror or error}")

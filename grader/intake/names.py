@@ -29,13 +29,15 @@ IGNORED_NAMES = frozenset(
     )
 )  # fmt: skip
 IGNORED_PREFIX = "._"  # the other half of a file, where macOS keeps what zip cannot
-IGNORED_SUFFIX = ".pyc"
 
 # Control, format (bidirectional, zero-width), surrogate, private, unassigned, line and paragraph separator.
 DECEPTIVE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters and symbols that leave no mark on paper: fillers of Hangul, an empty Braille cell, a joiner.
+BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
-# Also of an ignored path: the time that normalising takes grows with the square of the length.
-LONGEST_NAME = 1024
+# Also of an ignored path: the time that normalising takes grows with the square of a part's length,
+# and no file system has longer ones.
+LONGEST_NAME, LONGEST_PART = 1024, 255
 
 DRIVE = re.compile(r"[A-Za-z]:")
 RESERVED_ON_WINDOWS = re.compile(
@@ -48,7 +50,10 @@ def split_name(name: str) -> tuple[str, ...]:
     """Split an untrusted path at "/"; refuse one that could leave its folder or deceive its reader."""
     if len(name) > LONGEST_NAME:
         raise _refused(name, f"is longer than {LONGEST_NAME} characters; shorten it")
-    parts = tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
+    raw_parts = name.split("/")
+    if any(len(part) > LONGEST_PART for part in raw_parts):
+        raise _refused(name, f"has a part that is longer than {LONGEST_PART} characters; shorten it")
+    parts = tuple(unicodedata.normalize("NFC", part) for part in raw_parts)
     if any(part in ("", ".", "..") for part in parts) or DRIVE.match(name):
         raise _refused(name, "leaves its folder or has an empty part; zip the homework folder itself")
     if "\\" in name:
@@ -62,12 +67,7 @@ def split_name(name: str) -> tuple[str, ...]:
 
 def is_ignored(parts: Iterable[str]) -> bool:
     """Tell whether a path belongs to an editor, a cache or a system, at any depth."""
-    return any(
-        part.casefold() in IGNORED_NAMES
-        or part.startswith(IGNORED_PREFIX)
-        or part.casefold().endswith(IGNORED_SUFFIX)
-        for part in parts
-    )
+    return any(part.casefold() in IGNORED_NAMES or part.startswith(IGNORED_PREFIX) for part in parts)
 
 
 def check_portable(parts: tuple[str, ...], *, limits: IntakeLimits) -> None:
@@ -120,8 +120,11 @@ def quoted(path: PurePosixPath | str) -> str:
 
 
 def _is_deceptive(part: str) -> bool:
-    return part != FOLDER_ICON and any(
-        unicodedata.category(character) in DECEPTIVE_CATEGORIES for character in part
+    if part == FOLDER_ICON:
+        return False
+    # A mark that combines with nothing sits on the slash before it.
+    return unicodedata.category(part[0]).startswith("M") or any(
+        character in BLANKS or unicodedata.category(character) in DECEPTIVE_CATEGORIES for character in part
     )
 
 

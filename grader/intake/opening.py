@@ -44,6 +44,7 @@ def open_submission(
             package=layout.package,
             notebook=layout.notebook,
             theory=layout.theory,
+            left_out=layout.left_out,
         )
 
 

@@ -6,8 +6,10 @@ archive is refused: records that contradict each other, bytes that belong to non
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grader.errors import SubmissionRejected
@@ -37,7 +39,12 @@ STREAMED = 0x0008  # sizes and checksum follow the body
 PATCH = 0x0020
 UTF8 = 0x0800
 STORED, DEFLATED = 0, 8
-ZIP64_FIELD = 0x0001
+ZIP64_FIELD, UNICODE_PATH_FIELD = 0x0001, 0x7075
+MOST_EXTRA_FIELDS = 64  # an honest entry has three; each costs time
+UNICODE_PATH = struct.Struct("<BL")  # version and the other name's checksum, before the UTF-8
+ESCAPED = re.compile(
+    rb"#U([0-9A-Fa-f]{4})|#L((?:0[0-9A-Fa-f]|10)[0-9A-Fa-f]{4})"
+)  # what Info-ZIP puts for a letter
 UNSET_16, UNSET_32 = 0xFFFF, 0xFFFFFFFF
 COMMENT_BYTES = 0xFFFF
 
@@ -54,6 +61,7 @@ class Entry:
     size_bytes: int
     mode: int  # Unix st_mode, 0 where the writer knew none
     offset: int  # of the local header
+    unicode_path: bytes | None = None  # the name in UTF-8, where an extra field holds it too
 
     @property
     def is_folder(self) -> bool:
@@ -63,8 +71,8 @@ class Entry:
     @property
     def name(self) -> str:
         """The path, without the "/" that ends a folder's."""
-        raw = self.raw_name.removesuffix(b"/")
-        if self.flags & UTF8:
+        raw = (self.unicode_path or self.raw_name).removesuffix(b"/")
+        if self.flags & UTF8 or self.unicode_path:
             return raw.decode("utf-8")
         # Old macOS and many libraries write UTF-8 without saying so; code page 437 reads every byte.
         try:
@@ -91,9 +99,12 @@ def damaged(what: str) -> SubmissionRejected:
 
 def find_directory(data: bytes) -> Directory:
     """Read the end record, which must be the last thing in the file, and the zip64 records before it."""
-    position = data.rfind(END_SIGNATURE, max(0, len(data) - END.size - COMMENT_BYTES))
-    if position < 0:
+    positions = _end_records(data)
+    if not positions:
         raise damaged("its end is missing")
+    position = positions[-1]
+    if any(_ends_with(data, earlier) for earlier in positions[:-1]):
+        raise damaged("it has two ends")
     _, disk, first_disk, here, count, size, offset, comment = _read(END, END_SIGNATURE, data, position)
     if position + END.size + comment != len(data):
         raise damaged("something follows its end")
@@ -106,6 +117,18 @@ def find_directory(data: bytes) -> Directory:
     if directory.end != end:
         raise damaged("its directory is not where it says, or something was put in front")
     return directory
+
+
+def _end_records(data: bytes) -> list[int]:
+    """Return where an end record may begin: its signature, with a comment no longer than one may be."""
+    start = max(0, len(data) - END.size - COMMENT_BYTES)
+    return [start + match.start() for match in re.finditer(re.escape(END_SIGNATURE), data[start:])]
+
+
+def _ends_with(data: bytes, position: int) -> bool:
+    """Tell whether an end record and its comment there would be the last thing in the file."""
+    record = data[position : position + END.size]
+    return len(record) == END.size and position + END.size + END.unpack(record)[-1] == len(data)
 
 
 def _find_directory64(data: bytes, position: int, *, claimed: Directory) -> tuple[int, Directory]:
@@ -162,8 +185,9 @@ def _read_row(data: bytes, position: int, *, end: int) -> tuple[Entry, int]:
     )
     if disk:
         raise damaged("it is one part of several")
+    raw_name = data[name_start:extra_start]
     entry = Entry(
-        raw_name=data[name_start:extra_start],
+        raw_name=raw_name,
         flags=flags,
         method=method,
         checksum=checksum,
@@ -171,6 +195,7 @@ def _read_row(data: bytes, position: int, *, end: int) -> tuple[Entry, int]:
         size_bytes=size_bytes,
         mode=attributes >> 16,
         offset=offset,
+        unicode_path=_unicode_path(extra, raw_name, flags=flags),
     )
     return entry, next_row
 
@@ -208,6 +233,8 @@ def _locate_body(data: bytes, entry: Entry, *, next_start: int) -> slice:
         raise damaged("its files overlap")
     extra = data[name_start + name_length : start]
     size_bytes, packed_bytes, *_ = _with_zip64(extra, longs=(size_bytes, packed_bytes), disk=0)
+    if _unicode_path(extra, entry.raw_name, flags=flags) not in (None, entry.unicode_path):
+        raise damaged("a file has two names or two methods")
     _check_claims(
         entry,
         (checksum, packed_bytes, size_bytes),
@@ -255,18 +282,50 @@ def _with_zip64(extra: bytes, *, longs: tuple[int, ...], disk: int) -> tuple[int
     return (*filled, values.pop() if disk == UNSET_16 else disk)
 
 
+def _unicode_path(extra: bytes, raw_name: bytes, *, flags: int) -> bytes | None:
+    """Return the name that an extra field holds in UTF-8, which must be another spelling of the same name.
+
+    Writers put it beside a name in an old code page or with escapes; some readers go by it, others do not.
+    """
+    field = _extra_field(extra, UNICODE_PATH_FIELD)
+    if field is None:
+        return None
+    path = field[UNICODE_PATH.size :]
+    if path and field[: UNICODE_PATH.size] == UNICODE_PATH.pack(1, zlib.crc32(raw_name)):
+        is_old_spelling = not (flags & UTF8 or raw_name.isascii())
+        if path in (raw_name, _unescaped(raw_name)) or (
+            is_old_spelling and path.endswith(b"/") == raw_name.endswith(b"/")
+        ):
+            return path
+    raise damaged("a file has two names or two methods")
+
+
+def _unescaped(raw_name: bytes) -> bytes:
+    """Put letters in for Info-ZIP's escapes; a name without any stays as it is."""
+    return ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)).encode("utf-8", "replace"), raw_name)
+
+
 def _extra_field(extra: bytes, wanted: int) -> bytes | None:
-    """Return the one extra field of that kind; alignment leaves up to three bytes at the end."""
-    found: bytes | None = None
+    """Return the one extra field of that kind, if it is there."""
+    bodies = [body for kind, body in _extra_fields(extra) if kind == wanted]
+    if len(bodies) > 1:
+        raise damaged("an extra field is there twice")
+    return bodies[0] if bodies else None
+
+
+def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield kind and body of each extra field; alignment leaves up to three bytes at the end."""
     position = 0
-    while position + 4 <= len(extra):
+    for _ in range(MOST_EXTRA_FIELDS + 1):
+        if position + 4 > len(extra):
+            return
         kind, size = struct.unpack_from("<2H", extra, position)
         body = extra[position + 4 : position + 4 + size]
-        if len(body) != size or (kind == wanted and found is not None):
-            raise damaged("an extra field is cut off or there twice")
-        found = body if kind == wanted else found
+        if len(body) != size:
+            raise damaged("an extra field is cut off")
+        yield kind, body
         position += 4 + size
-    return found
+    raise damaged("a file has too many extra fields")
 
 
 def _read(layout: struct.Struct, signature: bytes, data: bytes, position: int) -> tuple[int, ...]:

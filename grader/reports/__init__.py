@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,7 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from grader.errors import UsageError
+from grader.errors import MachineFault, UsageError
+from grader.scratch import new_locked_file, remove_unheld_file
 
 if TYPE_CHECKING:
     from grader.reports.schema import Report
@@ -32,36 +36,63 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
 )
 
 
+# Room for the largest report: what fails for a full disk fails before an hour of grading.
+_ROOM_BYTES = 1 << 20
+
+
 def write_report(report: Report, folder: Path, formats: tuple[str, ...] = ("json",)) -> Path:
     """Write a report in the named formats into a folder; return the path of its `report.json`.
 
     Each file appears whole or not at all. `json` is always written: the other formats can be made from it.
+    Raise MachineFault where that fails; an older report is still there then.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in dict.fromkeys(("json", *formats)):
-        chosen = FORMATS[name]
-        text: str = import_module(chosen.module).render(report)
-        write_atomically(folder / chosen.file_name, text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in dict.fromkeys(("json", *formats)):
+            chosen = FORMATS[name]
+            text: str = import_module(chosen.module).render(report)
+            write_atomically(folder / chosen.file_name, text)
+    except OSError as error:
+        raise MachineFault(
+            f"the report cannot be written into {folder}: {error.strerror or error}; grade again"
+        ) from error
     return folder / FORMATS["json"].file_name
 
 
 def ensure_writable(folder: Path) -> None:
-    """Make a folder and try to write into it, before an hour of grading; raise UsageError if that fails."""
+    """Make a folder and try to write into it, before an hour of grading; raise UsageError if that fails.
+
+    What a grader that was killed while it wrote has left there is removed.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / ".grader-can-write", "")
-        (folder / ".grader-can-write").unlink()
+        with tempfile.TemporaryFile(dir=folder) as file:  # without a name where the system can
+            file.write(bytes(_ROOM_BYTES))
     except OSError as error:
         raise UsageError(
             f"cannot write into {folder}: {error.strerror or error}; choose another --out"
         ) from error
+    for chosen in FORMATS.values():
+        for left_over in folder.glob(_unfinished(chosen.file_name, "*")):
+            remove_unheld_file(left_over)
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file by `text` in one step, so that no reader and no interruption sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
+    data = text.encode("utf-8")
+    temporary, descriptor = new_locked_file(
+        lambda: path.with_name(_unfinished(path.name, secrets.token_hex(4))), mode=0o666
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(temporary.unlink, missing_ok=True)
+        stream = stack.enter_context(open(descriptor, "wb"))  # noqa: PTH123 -- it is open already
+        stream.write(data)
+        stream.flush()
+        os.fsync(descriptor)
+        if os.name == "nt":  # where an open file cannot be renamed, and locks nothing
+            stream.close()
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _unfinished(name: str, mark: str) -> str:
+    return f".{name}.{mark}.tmp"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.errors import SandboxUnavailable, UsageError
+from grader.errors import MachineFault, SandboxUnavailable, UsageError
 from grader.model import Limits
 from grader.sandbox.launch import StartedWorker, start_worker
 from grader.sandbox.policy import Policy, read_policy
@@ -84,7 +84,7 @@ def _find(provider: Provider) -> Finding:
     with tempfile.TemporaryDirectory(prefix="grader-survey-") as root:
         try:
             started = start_worker(provider, read_policy(), Path(root), view=read_view("numpy"), places={})
-        except SandboxUnavailable as error:
+        except (SandboxUnavailable, MachineFault) as error:
             return Finding(
                 provider.name, provider.level, available=False, reason=str(error), remedy=provider.remedy()
             )

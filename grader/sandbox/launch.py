@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import os
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import grader
-from grader.errors import SandboxUnavailable
+from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Isolation
 from grader.sandbox.command import Command, Worker
 from grader.sandbox.policy import Policy
 from grader.sandbox.providers import LEVEL_NAMES, Provider
 from grader.sandbox.usage import namespace_depth
 from grader.sandbox.views import View
-from grader.sandbox.worker_process import WorkerGone, WorkerProcess, WorkerTimeout
+from grader.sandbox.worker_process import Death, WorkerGone, WorkerProcess, WorkerTimeout
 from grader.worker import probes, protocol
 
 WORKER_FOLDER = Path(protocol.__file__).resolve().parent
@@ -29,6 +30,12 @@ WORKER_FOLDER = Path(protocol.__file__).resolve().parent
 # -I is not used since it would also ignore PYTHONHASHSEED; the environment is ours to the last key anyway.
 INTERPRETER_FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8")
 START_SECONDS = 30.0
+# What a machine is short of, rather than unable to do.
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC})
+# Of these a submission is promised what the policy says; less would be held against it.
+PROMISED_LIMITS = frozenset({"AS", "DATA", "CPU"})
+# Writable for everybody on most systems, whatever this process uses for its own temporary files.
+SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/")  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +60,26 @@ def start_worker(
     if reason := provider.missing():
         raise SandboxUnavailable(reason)
     process = _spawn(provider, policy, root, view)
+    accepted = False
     try:
         with _canary() as canary:
             request = _start_request(process, provider, policy, root, view=view, canary=canary)
             request |= {"places": {name: list(where) for name, where in places.items()}, "by_file": by_file}
             answer, _ = process.exchange(request, [], seconds=START_SECONDS)
-        return _accepted(process, provider, answer.get("started"))
-    except (WorkerGone, WorkerTimeout, protocol.FrameError, SandboxUnavailable) as error:
-        process.kill()
-        if isinstance(error, SandboxUnavailable):
-            raise
-        raise SandboxUnavailable(f"the worker did not start{_last_words(process)}") from error
-    except BaseException:
-        process.kill()
-        raise
+        started = _accepted(process, provider, answer.get("started"))
+        accepted = True
+    except WorkerGone as error:
+        if process.obituary().death in (Death.KILLED, Death.MEMORY):
+            raise MachineFault("a worker was killed from outside while it started") from error
+        raise _did_not_start(process) from error
+    except (WorkerTimeout, protocol.FrameError) as error:
+        raise _did_not_start(process) from error
+    except OSError as error:
+        raise _no_process(error) from error
+    finally:
+        if not accepted:
+            process.kill()
+    return started
 
 
 def _spawn(provider: Provider, policy: Policy, root: Path, view: View) -> WorkerProcess:
@@ -88,12 +101,19 @@ def _spawn(provider: Provider, policy: Policy, root: Path, view: View) -> Worker
     try:
         return WorkerProcess(command, policy)
     except OSError as error:
+        if error.errno in SHORTAGES:
+            raise _no_process(error) from error
         raise SandboxUnavailable(f"no process could be started ({error.strerror or error})") from error
 
 
-def _last_words(process: WorkerProcess) -> str:
+def _no_process(error: OSError) -> MachineFault:
+    return MachineFault(f"a worker could not be started: {error.strerror or error}")
+
+
+def _did_not_start(process: WorkerProcess) -> SandboxUnavailable:
     printed = bytes(process.output.first[-300:]).decode("utf-8", "replace").strip().splitlines()
-    return f": {printed[-1]}" if printed else ""
+    detail = f": {printed[-1]}" if printed else ""
+    return SandboxUnavailable(f"the worker did not start{detail}")
 
 
 @contextlib.contextmanager
@@ -107,6 +127,7 @@ def _start_request(
     process: WorkerProcess, provider: Provider, policy: Policy, root: Path, *, view: View, canary: str
 ) -> dict[str, Any]:
     limits = policy.limits
+    package = str(Path(grader.__file__).parent)
     memory_limits = view.memory_limits(limits.memory_bytes)
     return {
         "root": str(root),
@@ -127,7 +148,7 @@ def _start_request(
         },
         "probes": {
             "canaries": [canary, *_out_of_sight(view)],
-            "folders": [tempfile.gettempdir(), str(root), str(Path(grader.__file__).parent), "/dev/shm", "/"],  # noqa: S108
+            "folders": [tempfile.gettempdir(), str(root), package, *SHARED_FOLDERS],
             "environment": sorted(process.command.environment),
             "libraries": [name for name in probes.FOREIGN_LIBRARIES if not _is_in(view, name)],
             "memory": memory_limits,
@@ -168,6 +189,11 @@ def _accepted(process: WorkerProcess, provider: Provider, started: object) -> St
         raise SandboxUnavailable("the worker did not say how it was locked")
     if failure := started.get("failure"):
         raise SandboxUnavailable(str(failure))
+    if provider.confine and (lower := sorted(PROMISED_LIMITS.intersection(started["missing_limits"]))):
+        raise MachineFault(
+            f"a process may have less here than a submission is promised (limit {lower[0]});"
+            " raise the limits of the shell or service that starts the grader (`ulimit -a` shows them)"
+        )
     answers = started["probes"] | {"process_namespace": _process_namespace(process)}
     failed = [name for name in sorted(provider.required_probes) if answers.get(name) != probes.BLOCKED]
     if failed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -89,7 +90,9 @@ def namespace_depth(process_id: int) -> int:
 
 def machine_memory_bytes() -> int:
     """Return the memory that this process can have at most: the machine's, or its control group's limit."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits = [sys.maxsize]
+    with contextlib.suppress(OSError, ValueError):  # not known everywhere
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for group in _control_groups():
         for name in _CGROUP_LIMITS:
             with contextlib.suppress(OSError, ValueError):  # no such group, or "max"

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -321,9 +322,10 @@ class WorkerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _wait_until_gone(self) -> None:
-        """Wait for a worker whose wrapper has ended: the system ends it, a moment later."""
+        """Wait for a worker whose wrapper has ended: the system ends and collects it, a moment later."""
+        entry = Path(f"/proc/{self._worker_id}")
         give_up = time.monotonic() + REAP_SECONDS
-        while self._command.tells_status and is_running(self._worker_id) and time.monotonic() < give_up:
+        while self._command.tells_status and entry.exists() and time.monotonic() < give_up:
             time.sleep(0.001)
 
 

@@ -20,6 +20,7 @@ PACKAGE = "_grader_worker"
 
 def main() -> None:
     """Serve requests until the other end closes."""
+    inherited = _open_descriptors()  # before anything of ours opens one, as some builds of ctypes do
     descriptor, libraries = int(sys.argv[1]), json.loads(sys.argv[2])
     sys.argv[1:] = []
     os.environ.pop("PWD", None)  # bubblewrap adds it; the environment is the same under every sandbox
@@ -29,7 +30,7 @@ def main() -> None:
     wire_module, protocol, session = (_own(name) for name in ("wire", "protocol", "session"))
     wire = wire_module.Wire(socket.socket(fileno=descriptor))
     request, _ = wire.receive()
-    wire.send(protocol.pack({"id": request["id"], "started": _lock(request, descriptor)}, []))
+    wire.send(protocol.pack({"id": request["id"], "started": _lock(request, descriptor, inherited)}, []))
     served = session.Session(
         request["root"], request["places"], by_file=request["by_file"], converse=wire.converse
     )
@@ -52,9 +53,25 @@ def _own(name: str) -> Any:
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 
-def _lock(request: dict[str, Any], descriptor: int) -> dict[str, Any]:
+def _open_descriptors() -> list[int]:
+    try:
+        highest = min(os.sysconf("SC_OPEN_MAX"), 4096)
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        highest = 256
+    return [number for number in range(highest) if _is_open(number)]
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _lock(request: dict[str, Any], descriptor: int, inherited: list[int]) -> dict[str, Any]:
     confinement, probes = _own("confinement"), _own("probes")
-    early = probes.look_around()
+    early = {**probes.look_around(), "descriptors": inherited}
     try:
         confinement.die_with_parent()
         missing = confinement.apply_limits(request["limits"])

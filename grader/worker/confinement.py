@@ -15,6 +15,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import syscalls
 
@@ -53,7 +54,10 @@ def die_with_parent() -> None:
 
 
 def apply_limits(limits: Mapping[str, int]) -> list[str]:
-    """Set resource limits by name ("AS" in bytes, "CPU" in seconds …); return those this system lacks."""
+    """Set resource limits by name ("AS" in bytes, "CPU" in seconds …).
+
+    Return those that this system lacks, or that somebody has already set lower.
+    """
     try:
         import resource  # noqa: PLC0415 -- not on Windows
     except ImportError:
@@ -63,10 +67,23 @@ def apply_limits(limits: Mapping[str, int]) -> list[str]:
         # At the soft limit of CPU time comes SIGXCPU, which tells what happened; at the hard one SIGKILL.
         hard = value + CPU_GRACE_SECONDS if name == "CPU" else value
         try:
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, hard))
-        except (AttributeError, ValueError, OSError):  # macOS knows RLIMIT_AS and refuses it
+            kind = getattr(resource, f"RLIMIT_{name}")
+        except AttributeError:
             missing.append(name)
+            continue
+        try:
+            resource.setrlimit(kind, (value, hard))
+        except (ValueError, OSError):  # macOS knows RLIMIT_AS and refuses it; or the hard limit is lower
+            missing.append(name)
+            _lower(resource, kind, value)
     return missing
+
+
+def _lower(resource: Any, kind: int, value: int) -> None:
+    """Set a limit to what its hard limit lets it be."""
+    highest = resource.getrlimit(kind)[1]
+    if 0 <= highest < value:
+        resource.setrlimit(kind, (highest, highest))
 
 
 # ---------------------------------------------------------------------------------- capabilities

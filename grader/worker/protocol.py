@@ -22,7 +22,8 @@ MAX_DEPTH = 32
 MAX_NODES = 200_000
 MAX_ARRAYS = 50_000
 MAX_DIMENSIONS = 8  # the homework needs two; what is shown of an array grows with every axis
-MAX_INTEGER_DIGITS = 19  # what fits in 64 bits
+INTEGERS = range(-(2**63), 2**63)
+MAX_INTEGER_DIGITS = 19  # looked at before a text becomes a number
 MAX_TEXT = 64 << 10
 
 # Plain numbers only: no object, string, void or datetime dtype ever crosses.
@@ -68,8 +69,10 @@ class Unsupported:
 def pack(header: dict[str, Json], arrays: Sequence[np.ndarray]) -> list[bytes | memoryview]:
     """Lay out one frame as buffers to be written in order; the arrays must be C-contiguous."""
     described = [{"dtype": wire_dtype(array), "shape": list(array.shape)} for array in arrays]
-    body = json.dumps(header | {"arrays": described}, allow_nan=False, separators=(",", ":"))
-    data = body.encode("utf-8", "replace")
+    body = json.dumps(
+        header | {"arrays": described}, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+    )
+    data = body.encode("utf-8", "replace")  # half a surrogate pair becomes a question mark
     if len(data) > MAX_HEADER_BYTES:
         raise FrameError(f"the header has {len(data)} bytes; at most {MAX_HEADER_BYTES} are allowed")
     buffers: list[bytes | memoryview] = [len(data).to_bytes(LENGTH_BYTES, "little") + data]
@@ -90,17 +93,30 @@ def read_frame(read: Reader, *, budget_bytes: int) -> tuple[dict[str, Json], lis
     length = int.from_bytes(read(LENGTH_BYTES), "little")
     if not 2 <= length <= MAX_HEADER_BYTES:
         raise FrameError(f"a header of {length} bytes was announced; 2 to {MAX_HEADER_BYTES} are allowed")
-    header = parse_header(bytes(read(length)))
+    header, named = _parsed(bytes(read(length)))
     layouts = list(array_layouts(header.pop("arrays", []), budget_bytes=budget_bytes))
-    arrays = [
-        np.frombuffer(read(count) if count else bytearray(), dtype=dtype).reshape(shape)
-        for dtype, shape, count in layouts
-    ]
-    return header, arrays
+    # Naming one array many times would multiply its size for whoever copies the values.
+    if sorted(named) != list(range(len(layouts))):
+        raise FrameError("an array is not named exactly once")
+    return header, [_array(read, layout) for layout in layouts]
+
+
+def _array(read: Reader, layout: Layout) -> np.ndarray:
+    dtype, shape, count = layout
+    data = np.frombuffer(read(count) if count else bytearray(), dtype=np.uint8)
+    if dtype.kind == "b" and data.size and data.max() > 1:
+        raise FrameError("a bool is neither 0 nor 1")
+    return data.view(dtype).reshape(shape)
 
 
 def parse_header(data: bytes) -> dict[str, Json]:
-    """Parse a header strictly: no duplicate keys, no NaN or Infinity, bounded depth, size and integers."""
+    """Parse a header strictly: no duplicate keys, NaN or Infinity; bounded depth, size and integers."""
+    header, _ = _parsed(data)
+    return header
+
+
+def _parsed(data: bytes) -> tuple[dict[str, Json], list[int]]:
+    """Return a header, and the numbers of the arrays that it names."""
     try:
         header = json.loads(
             data.decode("utf-8"),
@@ -113,8 +129,28 @@ def parse_header(data: bytes) -> dict[str, Json]:
         raise FrameError(f"the header is not JSON: {type(error).__name__}") from error
     if not isinstance(header, dict):
         raise FrameError("the header is not a JSON object")
-    _bound_tree(header)
-    return header
+    nodes = _nodes(header)
+    if not all(map(_is_whole_text, nodes)):
+        raise FrameError("a text holds half a surrogate pair")
+    return header, [_array_number(node) for node in nodes if isinstance(node, dict) and "$array" in node]
+
+
+def _is_whole_text(node: Json) -> bool:
+    """Say whether a text can be written as UTF-8; whatever is no text can."""
+    if not isinstance(node, str) or node.isascii():
+        return True
+    try:
+        node.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _array_number(node: dict[str, Json]) -> int:
+    number = node["$array"]
+    if type(number) is not int:
+        raise FrameError("an array is not named by its number")
+    return number
 
 
 def array_layouts(entries: Json, *, budget_bytes: int) -> Iterator[Layout]:
@@ -166,26 +202,31 @@ def _refuse_float(text: str) -> NoReturn:
 def _bounded_int(text: str) -> int:
     if len(text.lstrip("-")) > MAX_INTEGER_DIGITS:
         raise FrameError("an integer has too many digits")
-    return int(text)
+    if (number := int(text)) not in INTEGERS:
+        raise FrameError("an integer does not fit in 64 bits")
+    return number
 
 
-def _bound_tree(root: Json) -> None:
-    """Refuse trees that are too deep or have too many nodes; iterative, so depth cannot hurt us."""
-    nodes = 0
+def _nodes(root: Json) -> list[Json]:
+    """Return every key and value of a tree; refuse one that is too deep or too large.
+
+    Iterative, so depth cannot hurt us.
+    """
+    found: list[Json] = []
     level: list[Json] = [root]
     for _ in range(MAX_DEPTH):
-        nodes += len(level)
-        if nodes > MAX_NODES:
+        found += level
+        if len(found) > MAX_NODES:
             raise FrameError("the header holds too many values")
         level = [child for node in level for child in _children(node)]
         if not level:
-            return
+            return found
     raise FrameError("the header is nested too deep")
 
 
 def _children(node: Json) -> Sequence[Json]:
     if isinstance(node, dict):
-        return list(node.values())
+        return [*node, *node.values()]
     return node if isinstance(node, list) else ()
 
 
@@ -224,7 +265,7 @@ def _encode_number(value: np.ndarray | np.generic | complex, arrays: list[np.nda
         return {"$float": float.hex(float(value))}
     if isinstance(value, (int, np.integer)):
         number = int(value)
-        if not -(2**63) <= number < 2**63:
+        if number not in INTEGERS:
             raise Unencodable(f"an integer of {number.bit_length()} bits")
         return number
     if isinstance(value, complex) and not isinstance(value, np.generic):
@@ -261,8 +302,10 @@ def _encode_container(
 
 def decode(node: Json, arrays: Sequence[np.ndarray], handles: Handles) -> object:
     """Turn a JSON node of a parsed header back into a value; raise FrameError on anything else."""
-    if node is None or isinstance(node, (bool, int, str)):
+    if node is None or isinstance(node, (bool, int)):
         return node
+    if isinstance(node, str):
+        return _decode_text(node)
     if isinstance(node, list):
         return [decode(item, arrays, handles) for item in node]
     if not isinstance(node, dict) or not node:
@@ -273,6 +316,12 @@ def decode(node: Json, arrays: Sequence[np.ndarray], handles: Handles) -> object
     if len(node) != 1 or tag not in _DECODERS:
         raise FrameError("a value is of no known kind")
     return _DECODERS[tag](node[tag], arrays, handles)
+
+
+def _decode_text(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise FrameError(f"a text of {len(text)} characters; at most {MAX_TEXT} cross")
+    return text
 
 
 def _decode_float(payload: Json, _arrays: Sequence[np.ndarray], _handles: Handles) -> float:
@@ -303,7 +352,7 @@ def _decode_dict(payload: Json, arrays: Sequence[np.ndarray], handles: Handles) 
     for pair in payload:
         if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)) or pair[0] in result:
             raise FrameError("a dict is not a list of pairs with different keys")
-        result[pair[0]] = decode(pair[1], arrays, handles)
+        result[_decode_text(pair[0])] = decode(pair[1], arrays, handles)
     return result
 
 

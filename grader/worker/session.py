@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import protocol, seeding, training
+from . import protocol, seeding, source_scan, training
 from .loader import SubmissionModules, UnresolvedName
 from .protocol import FrameError, Json, Unencodable
 from .stand_ins import STAND_INS, Probe
@@ -63,6 +63,7 @@ class Session:
         self, root: str, places: Mapping[str, Sequence[str]], *, by_file: bool, converse: Converse
     ) -> None:
         self._root = root
+        self._packages = {module.partition(".")[0] for modules in places.values() for module in modules}
         self._converse = converse
         self._request_id = 0
         self._modules = SubmissionModules(root, places, by_file=by_file)
@@ -80,6 +81,7 @@ class Session:
             "parameters": lambda target: arrays_of(target, "parameters"),
             "gradients": lambda target: arrays_of(target, "gradients"),
             "train": training.train,
+            "scan": self._scan,
         }
 
     def answer(self, request: dict[str, Json], arrays: list[np.ndarray]) -> list[bytes | memoryview]:
@@ -144,6 +146,9 @@ class Session:
         if "refused" in header:
             raise ValueError(header["refused"])
         return _own_copy(protocol.decode(header["told"], arrays, self._objects))
+
+    def _scan(self) -> list[source_scan.Finding]:
+        return source_scan.scan(self._root, numpy_only=self._packages)
 
     def _call(
         self,

@@ -52,6 +52,9 @@ FAKE_STUDENT = """
         def begin_check(self, check_id, *, seed, seconds=None):
             self.begun.append((check_id, seed))
 
+        def scan(self):
+            return []
+
         def close(self):
             pass
 

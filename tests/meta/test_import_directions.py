@@ -13,12 +13,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 # Highest first. A module may import from its own row and the rows below it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "terminal", "doctor"}),
+    frozenset({"selftest"}),
     frozenset({"pipeline", "session"}),
     frozenset({"pytest_plugin", "assignments"}),
     frozenset({"intake", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
-    frozenset({"model", "settings", "records", "plain_text"}),
+    frozenset({"model", "settings", "records", "plain_text", "scratch", "memory"}),
     frozenset({"errors", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names

@@ -324,4 +324,4 @@ def test_a_fault_of_ours_in_one_submission_is_not_the_end_of_the_next(tmp_path, 
     assert not (tmp_path / "out" / "first" / "report.json").exists()
     # The second one holds no mytorch, and is told so in a report of its own.
     assert (tmp_path / "out" / "second" / "report.json").is_file()
-    assert "MemoryError" in capsys.readouterr().err
+    assert "there is not enough memory" in capsys.readouterr().err

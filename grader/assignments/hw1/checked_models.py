@@ -1,9 +1,15 @@
-"""Models for a student's gradient_check: right ones, and ones with a fault planted in the gradient."""
+"""Models for a student's gradient_check: right ones, and ones with a fault planted in the gradient.
+
+Every model is asked about once, in random order, and is another problem: so neither the place of a question
+nor what was seen before says which model is right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,14 +25,19 @@ from grader.assignments.hw1.probes import (
     weighted_loss,
 )
 from grader.checks.closeness import is_close, require_array, require_number, require_unchanged
-from grader.checks.gradients import central_differences, draw_until, smallest_size
-from grader.checks.tolerance import Array, FloatArray
+from grader.checks.gradients import STEPS, central_differences, draw_until, smallest_size
+from grader.checks.tolerance import Array, FloatArray, coarsest_itemsize
 from grader.client import RemoteObject, Student
 from grader.errors import CheckFailed, StudentFault
+from grader.probe_layers import RETIRED
+
+Faults = Mapping[tuple[int, str], Array]  # by layer and parameter: what its gradient is multiplied by
 
 ROWS, COLUMNS = 5, 4
 # What the homework promises for a right model in float64.
 SMALL = 1e-5
+# To see how large a gradient is.
+ROUGH_STEPS = (1e-3, 3e-4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +53,23 @@ class Problem:
         """Return the loss with other layers."""
         return weighted_loss(self.weights, run_all(layers, self.x), self.target)
 
-    def gradients(self) -> dict[tuple[int, str], FloatArray]:
+    def gradients(self, *, steps: Sequence[float] = STEPS) -> dict[tuple[int, str], FloatArray]:
         """Return the gradient of the loss in every parameter, by differences."""
         return {
-            (position, name): self._gradient(position, name)
+            (position, name): self._gradient(position, name, steps)
             for position, layer in enumerate(self.layers)
             for name in layer.values
         }
 
-    def _gradient(self, position: int, name: str) -> FloatArray:
+    def _gradient(self, position: int, name: str, steps: Sequence[float]) -> FloatArray:
         layer = self.layers[position]
 
         def value(moved: FloatArray) -> float:
-            changed = Probe(layer.kind, {**layer.values, name: moved})
+            changed = replace(layer, values={**layer.values, name: moved})
             return self.loss([*self.layers[:position], changed, *self.layers[position + 1 :]])
 
         return central_differences(
-            lambda points: [value(point) for point in points], layer.values[name]
+            lambda points: [value(point) for point in points], layer.values[name], steps=steps
         ).values
 
 
@@ -70,6 +81,7 @@ def draw_problem(
     `deep` has three layers instead of one. `size` scales the loss, and with it every gradient.
     With `zero_column` the inputs in that column are 0, and so are exactly those gradients that belong to it.
     """
+    spread = 200.0 if deep else 40.0
 
     def draw() -> Problem:
         x = 0.5 * rng.normal(size=(ROWS, COLUMNS))
@@ -84,76 +96,120 @@ def draw_problem(
         )
 
     def is_good(problem: Problem) -> bool:
-        slopes = np.concatenate([np.abs(slope).ravel() for slope in problem.gradients().values()])
+        found = problem.gradients(steps=ROUGH_STEPS).values()
+        slopes = np.concatenate([np.abs(slope).ravel() for slope in found])
         smallest = slopes[slopes > 0.0].min()
-        return bool(smallest > 0.02 * size and slopes.max() < 40.0 * smallest)
+        return bool(smallest > 0.02 * size and slopes.max() < spread * smallest)
 
     return draw_until(draw, is_good)
 
 
-def reported_error(
-    student: Student,
-    problem: Problem,
-    faults: Mapping[tuple[int, str], Array] | None = None,
-    *,
-    model: RemoteObject | None = None,
-) -> float:
-    """Return what gradient_check says about a problem with these faults; inf is an answer, nan is not."""
-    used = model or make_model(student, problem, faults)
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One model for gradient_check; without faults it is right. `words` say what is wrong with it."""
+
+    problem: Problem
+    faults: Faults = field(default_factory=dict)
+    words: str = ""
+
+
+def wrong_everywhere(problem: Problem, factor: float, words: str = "") -> Trial:
+    """Return a trial where all gradients are `factor` times what they should be."""
+    faults = {at: np.full_like(slope, factor) for at, slope in problem.gradients().items()}
+    return Trial(problem, faults, words)
+
+
+def wrong_entries(rng: np.random.Generator, draw: Callable[[], Problem]) -> list[Trial]:
+    """Return one trial for every entry of every parameter: missing, twice too large or of the wrong sign."""
+    places = [(at, index) for at, slope in draw().gradients().items() for index in np.ndindex(slope.shape)]
+    return [wrong_entry(rng, draw(), at, index) for at, index in places]
+
+
+def wrong_entry(
+    rng: np.random.Generator, problem: Problem, at: tuple[int, str], index: tuple[int, ...]
+) -> Trial:
+    """Return a trial where only one entry of one gradient is wrong."""
+    layer, name = at
+    fault = np.ones_like(problem.layers[layer].values[name])
+    # Not always missing: an entry of exactly 0 would be seen without any check.
+    fault[index] = rng.choice((0.0, 2.0, -1.0))
+    return Trial(problem, {at: fault}, f"only the entry {list(index)} of the gradient {name!r} is wrong")
+
+
+def reported_errors(student: Student, rng: np.random.Generator, trials: Sequence[Trial]) -> list[float]:
+    """Return what gradient_check says about each trial; they are tried in random order."""
+    errors = [0.0] * len(trials)
+    for position in rng.permutation(len(trials)):
+        errors[position] = reported_error(student, trials[position])
+    return errors
+
+
+def reported_error(student: Student, trial: Trial) -> float:
+    """Return what gradient_check says about one trial; inf is an answer, nan is not."""
+    with made_model(student, trial) as model:
+        return checked(student, model, trial.problem)
+
+
+def checked(student: Student, model: RemoteObject, problem: Problem) -> float:
+    """Return what gradient_check says about a model in the worker."""
     loss = student.stand_in("weighted_loss", problem.weights)
-    answer = student.resolve("gradient_check").call(None, used, loss, problem.x, problem.target)
+    answer = student.resolve("gradient_check").call(None, model, loss, problem.x, problem.target)
     number = require_number(answer, what="the value of gradient_check(model, loss_fn, x, y)", finite=False)
     if np.isnan(number):
         raise CheckFailed("gradient_check(model, loss_fn, x, y) is nan: is 0 / 0 taken care of?", got="nan")
     return number
 
 
-def make_model(
-    student: Student, problem: Problem, faults: Mapping[tuple[int, str], Array] | None = None
-) -> RemoteObject:
-    """Make the problem's model in the worker: one layer as it is, more in the student's own Sequential."""
-    base = module_base(student)
-    made = [
-        layer.make(
-            student,
-            base,
-            faults={name: value for (at, name), value in (faults or {}).items() if at == position},
+def require_told_apart(trials: Sequence[Trial], errors: Sequence[float]) -> None:
+    """Raise CheckFailed unless every wrong model got a larger error than every right one."""
+    right = [error for trial, error in zip(trials, errors, strict=True) if not trial.faults]
+    wrong = [error for trial, error in zip(trials, errors, strict=True) if trial.faults]
+    if not max(right) < min(wrong):
+        raise CheckFailed(
+            f"gradient_check is {max(right):.3g} for a model whose gradients are right, and {min(wrong):.3g} "
+            "for one where they are wrong: it does not tell them apart"
         )
-        for position, layer in enumerate(problem.layers)
-    ]
-    return made[0] if len(made) == 1 else student.new("Sequential", *made)
 
 
-def own_sequential_works(student: Student, problem: Problem) -> bool:
-    """Say whether the student's Sequential of the problem's layers gives right values and gradients."""
+@contextmanager
+def made_model(student: Student, trial: Trial) -> Iterator[RemoteObject]:
+    """Lend a trial's model in the worker; afterwards its layers answer no more."""
+    layers = trial.problem.layers
+    # Never empty: this very dict is what the layer looks at on our side when it is asked.
+    faults = {"input": np.ones(1)}
+    faults |= {_key(layers, at, name): value for (at, name), value in trial.faults.items()}
+    values = {_key(layers, at, name): value for at, name, value in _values(layers)}
+    kind = layers[0].kind if len(layers) == 1 else "tower"
     try:
-        model = make_model(student, problem)
-        loss = student.stand_in("weighted_loss", problem.weights)
-        editor = student.stand_in("editor")
-        prediction = model.forward(problem.x)
-        if not is_close(prediction, run_all(problem.layers, problem.x)):
-            return False
-        loss.forward(prediction, problem.target)
-        model.backward(require_array(loss.backward(), what="the slope of our loss", shape=problem.x.shape))
-        found = model.gradients()
-        truth = {f"{position}.{name}": value for (position, name), value in problem.gradients().items()}
-        if set(found) != set(truth) or not all(
-            is_close(found[key], value, rtol=1e-6) for key, value in truth.items()
-        ):
-            return False
-        for key, value in truth.items():
-            editor.call("write", model, key, np.zeros_like(value))
-        # With every gain at 0 nothing of the input is left, unless parameters() gives copies.
-        left = require_array(model.forward(problem.x), what="the output", shape=problem.x.shape)
-    except StudentFault:
-        return False
-    return not np.any(left)
+        yield Probe(kind, values).make(student, module_base(student), faults=faults)
+    finally:
+        faults[RETIRED] = np.ones(1)
+
+
+def _key(layers: Sequence[Probe], at: int, name: str) -> str:
+    return name if len(layers) == 1 else f"{at}.{name}"
+
+
+def _values(layers: Sequence[Probe]) -> Iterator[tuple[int, str, FloatArray]]:
+    for at, layer in enumerate(layers):
+        for name, value in layer.values.items():
+            yield at, name, value
 
 
 # ------------------------------------------------------------------------------- the student's own net
 
 INPUTS, HIDDEN, CLASSES = 5, 10, 3
 _NET_ROWS = 8
+# What makes the network right that a gradient_check is tried on.
+PARTS_OF_OWN_NET = frozenset(
+    {
+        *("q6.1.forward_values", "q6.1.backward_input", "q6.1.backward_parameters", "q6.1.parameters_live"),
+        *("q6.1.inputs_unmodified", "q6.1.used_again", "q6.1.forward_any_shape", "q6.1.backward_any_shape"),
+        *("q6.2.relu_values", "q6.2.relu_gradient", "q6.2.inputs_unmodified", "q6.2.relu_any_shape"),
+        *("q6.3.ce_value", "q6.3.ce_gradient", "q6.3.ce_end_to_end", "q6.3.used_again"),
+        *("q6.4.forward_order", "q6.4.backward_order", "q6.4.parameter_keys", "q6.4.parameters_live"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +259,21 @@ def draw_net(rng: np.random.Generator) -> OwnNet:
     return draw_until(draw, is_good)
 
 
-def error_on_own_net(student: Student, net: OwnNet) -> float | None:
-    """Return what gradient_check says about the student's own network; None where that network is wrong."""
+def error_on_own_net(student: Student, net: OwnNet, *, passed: AbstractSet[str]) -> float | None:
+    """Return what gradient_check says about the student's own network; None where that network is wrong.
+
+    A network whose parts were all right in their own questions, and hold float64, must be right here.
+    """
     try:
         is_right = _own_net_is_right(student, net)
     except StudentFault:
-        return None
+        is_right = False
     if not is_right:
+        if passed >= PARTS_OF_OWN_NET and _holds_double(student, net):
+            raise CheckFailed(
+                "your own 5-10-3 ReLU network is not right here, though each of its parts was right in its "
+                "own question: does utils.py change one of them?"
+            )
         return None
     # A new one: gradients may add up until zero_grad(), which gradient_check need not call.
     _, model, loss = _own_net(student, net)
@@ -217,6 +281,14 @@ def error_on_own_net(student: Student, net: OwnNet) -> float | None:
     return require_number(
         answer, what="the value of gradient_check on your own 5-10-3 ReLU network", finite=False
     )
+
+
+def _holds_double(student: Student, net: OwnNet) -> bool:
+    try:
+        probes, _, _ = _own_net(student, net)
+        return coarsest_itemsize(part for probe in probes for part in probe.read()) == 8
+    except StudentFault:
+        return True
 
 
 def _own_net(student: Student, net: OwnNet) -> tuple[list[LinearProbe], RemoteObject, RemoteObject]:

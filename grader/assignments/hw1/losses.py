@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,8 @@ from grader.checks.gradients import central_differences
 from grader.checks.tolerance import Array, FloatArray
 from grader.client import Student
 from grader.errors import CheckFailed, StudentFault
+
+_LINEAR_WORKED = "q6.1.backward_parameters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ def numeric_gradient(case: LossCase) -> FloatArray:
     return central_differences(lambda points: [case.value(point) for point in points], case.pred).values
 
 
-def require_end_to_end(student: Student, rng: np.random.Generator, case: LossCase, other: LossCase) -> None:
+def require_end_to_end(
+    student: Student, rng: np.random.Generator, case: LossCase, other: LossCase, *, passed: Collection[str]
+) -> None:
     """Judge the gradient of loss(Linear(x)) in weight and bias, where the batch mean must be right.
 
     Where the student's Linear has no right gradient of its own, either convention is right, but
@@ -150,8 +154,7 @@ def require_end_to_end(student: Student, rng: np.random.Generator, case: LossCas
     """
     N, M = case.pred.shape
     shape = Shape(N=N, D=4, M=M)
-    layer_factor = measured_factor(student, rng, shape)
-    if layer_factor is None:
+    if not linear_works(student, rng, shape, passed=passed):
         _require_same_convention(student, case, other)
         return
     with reproduced_by(
@@ -169,6 +172,20 @@ def require_end_to_end(student: Student, rng: np.random.Generator, case: LossCas
                 computed_with=(chain.W, chain.b),
                 candidates=_mean_candidates(N),
             )
+
+
+def linear_works(
+    student: Student, rng: np.random.Generator, shape: Shape, *, passed: Collection[str]
+) -> bool:
+    """Say whether the student's Linear has a right gradient; one that had it in Q6.1 must have it here."""
+    if measured_factor(student, rng, shape) is not None:
+        return True
+    if _LINEAR_WORKED in passed:
+        raise CheckFailed(
+            f"the gradients of Linear({shape.D}, {shape.M}) are not right beside a loss, though Linear's "
+            "were right in Q6.1: does one share something with the other?"
+        )
+    return False
 
 
 def _mean_candidates(N: int) -> Candidates:

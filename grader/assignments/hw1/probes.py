@@ -25,9 +25,9 @@ class Probe:
     def make(
         self, student: Student, base: RemoteObject | None, *, faults: Mapping[str, Array] | None = None
     ) -> RemoteObject:
-        """Make it in the worker; `faults` multiply the gradients of the named parameters."""
+        """Make it in the worker; `faults` multiply the gradients of the named parameters, see ProbeLayer."""
         options = {} if base is None else {"base": base}
-        return student.stand_in(self.kind, dict(self.values), faults=dict(faults or {}), **options)
+        return student.stand_in(self.kind, dict(self.values), faults=faults or {}, **options)
 
     def formula(self, x: FloatArray, values: Values | None = None) -> FloatArray:
         """Return y for x (N, F), with other parameters if any are given."""

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.assignments.hw1.checked_models import draw_problem, own_sequential_works
 from grader.assignments.hw1.linear_probe import LinearProbe
 from grader.errors import CheckFailed
 from tests.fakes import FakeStudent
 from tests.suite_runner import judge
-from tests.unit.assignments.faulty import LINEAR, SEQUENTIAL
+from tests.unit.assignments.faulty import CHECK, LINEAR
 
 REFERENCE = Path(__file__).parents[3] / "reference" / "mytorch"
 
@@ -46,6 +45,12 @@ SAID = {
     "a new draw each time": "np.random.normal(size=(self.M, self.D))",
     "one number everywhere": "np.full((self.M, self.D), 0.5)",
     "whole numbers": "np.zeros((self.M, self.D), dtype=int)",
+    "a draw so small that nothing of it is left": (
+        "np.arange(1.0, 1 + self.M * self.D).reshape(self.M, self.D) * 1e-200"
+    ),
+    "one entry that matters, and nothing else": (
+        "np.eye(self.M, self.D) + np.arange(1.0, 1 + self.M * self.D).reshape(self.M, self.D) * 1e-200"
+    ),
 }
 
 
@@ -102,24 +107,30 @@ class Linear(Linear):
     assert all(np.array_equal(*pair) for pair in zip(before, held, strict=True))
 
 
-RAGGED_LATER = """
-class Sequential(Sequential):
-    passes = 0
-    def forward(self, x):
-        self.passes += 1
-        return super().forward(x) if self.passes < 2 else [[1.0], [1.0, 2.0]]
-"""
-SURPLUS_GRADIENT = """
-class Sequential(Sequential):
-    def gradients(self):
-        return super().gradients() | {"more": np.zeros(1 << 20, dtype=np.int8)}
-"""
+BY_ROTE = {
+    "always large": "1.0",
+    "always infinite": "np.inf",
+    "small once in a while": "float(next(COUNT) % 4 != 0)",
+    "small at first": "float(next(COUNT) > 4)",
+    "large where a gradient is exactly zero": (
+        "float(any((slope == 0).any() for slope in"
+        " (model.forward(x), model.backward(x), model.gradients())[2].values()))"
+    ),
+}
 
 
-@pytest.mark.parametrize("code", [RAGGED_LATER, f"import numpy as np\n{SURPLUS_GRADIENT}"])
-def test_a_sequential_that_is_right_once_does_not_work(submission: Submission, code: str) -> None:
-    student = FakeStudent(submission(SEQUENTIAL, code))
-    assert not own_sequential_works(student, draw_problem(np.random.default_rng(1), deep=True))
+@pytest.mark.parametrize("answer", BY_ROTE.values(), ids=BY_ROTE)
+def test_a_gradient_check_that_compares_nothing_gets_nothing(submission: Submission, answer: str) -> None:
+    rote = f"""
+import itertools
+COUNT = itertools.count()
+def gradient_check(model, loss_fn, x, y, epsilon=1e-5):
+    return {answer}
+"""
+    root = submission(CHECK, rote)
+    for seed in range(3):
+        verdicts = judge(root, questions=["q6.6"], seed=seed)
+        assert {verdict.outcome for verdict in verdicts.values()} <= {"failed", "skipped"}
 
 
 def test_nothing_is_drawn_in_the_shape_of_a_surplus_parameter(

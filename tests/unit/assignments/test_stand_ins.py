@@ -15,11 +15,12 @@ from grader.assignments.hw1.probes import (
     input_gradient,
     parameter_gradient,
     ring,
+    run_all,
     scale,
     weighted_loss,
 )
 from grader.checks.gradients import central_differences
-from grader.probe_layers import AskedWrongly, ProbeLayer
+from grader.probe_layers import RETIRED, AskedWrongly, ProbeLayer
 from grader.worker import stand_ins
 from grader.worker.stand_ins import STAND_INS
 from tests.fakes import local_probe
@@ -46,6 +47,21 @@ def test_a_stand_in_computes_its_formula_and_its_gradients(rng: np.random.Genera
     for name in probe.values:
         truth = parameter_gradient([probe], 0, name, x, dLdy)
         np.testing.assert_allclose(layer.gradients()[name], truth, rtol=1e-7)
+
+
+def test_a_tower_computes_what_its_layers_compute_one_after_the_other(rng: np.random.Generator) -> None:
+    layers = [scale(rng, COLUMNS), curve(rng, COLUMNS), ring(rng, COLUMNS)]
+    values = {
+        f"{at}.{name}": value for at, layer in enumerate(layers) for name, value in layer.values.items()
+    }
+    tower = local_probe("tower", values)
+    x, dLdy = rng.normal(size=(5, COLUMNS)), rng.normal(size=(5, COLUMNS))
+    np.testing.assert_allclose(tower.forward(x), run_all(layers, x), rtol=1e-13)
+    np.testing.assert_allclose(tower.backward(dLdy), input_gradient(layers, x, dLdy), rtol=1e-6)
+    assert set(tower.gradients()) == set(values)
+    for name, gradient in tower.gradients().items():
+        at, _, own = name.partition(".")
+        np.testing.assert_allclose(gradient, parameter_gradient(layers, int(at), own, x, dLdy), rtol=1e-6)
 
 
 def test_the_loss_computes_its_formula_and_its_gradient(rng: np.random.Generator) -> None:
@@ -159,3 +175,13 @@ def test_a_probe_knows_nothing_of_its_fault(rng: np.random.Generator) -> None:
 def test_a_question_that_cannot_be_answered_is_refused_and_harms_nothing(question: dict) -> None:
     with pytest.raises(AskedWrongly):
         ProbeLayer("scale", {"scale": (2,)}).answer(**question)
+
+
+def test_a_layer_whose_call_is_over_tells_nothing_any_more() -> None:
+    faults = {"input": np.ones(1)}
+    layer = ProbeLayer("scale", {"scale": (2,)}, faults)
+    question = {"values": {"scale": np.ones(2)}, "x": np.ones((3, 2)), "dLdy": np.ones((3, 2))}
+    layer.answer("backward", **question)
+    faults[RETIRED] = np.ones(1)
+    with pytest.raises(AskedWrongly, match="not in use"):
+        layer.answer("backward", **question)

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import hashlib
-import os
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from grader.errors import SubmissionRejected
 from grader.intake import open_submission
+from tests.unit.intake.snapshot import everything_in
 
 
 @pytest.fixture
@@ -21,17 +21,18 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "submissions"
 
 
-def everything_in(folder: Path) -> dict[str, tuple[int, str]]:
-    """Return mode and content of everything below a folder."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        content = ""
-        if path.is_symlink():
-            content = os.readlink(path)  # noqa: PTH115
-        elif path.is_file():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-        found[str(path.relative_to(folder))] = (path.lstat().st_mode, content)
-    return found
+@pytest.fixture
+def _alarm() -> Iterator[None]:
+    """Fail after two seconds instead of waiting for a fifo for ever."""
+
+    def too_late(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(2)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

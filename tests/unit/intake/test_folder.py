@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from grader.errors import SubmissionRejected
 from grader.intake import IntakeLimits, folder, open_submission
 from grader.intake.folder import read_folder
-from tests.unit.intake.zip_maker import HONEST, LINEAR, members_of, zip_of
+from grader.selftest.zip_maker import HONEST, LINEAR, members_of, zip_of
 
 
 def write_files(top: Path, files: dict[str, bytes] = HONEST) -> Path:
@@ -25,20 +25,6 @@ def write_files(top: Path, files: dict[str, bytes] = HONEST) -> Path:
 @pytest.fixture
 def work(place):
     return write_files(place / "hw1")
-
-
-@pytest.fixture
-def _alarm():
-    """Fail after two seconds instead of waiting for a fifo for ever."""
-
-    def too_late(*_):
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, too_late)
-    signal.alarm(2)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def test_a_folder_and_its_zip_hold_the_same_and_hash_alike(accepted, work, place):
@@ -88,6 +74,16 @@ def test_a_socket_is_refused(reason, work, monkeypatch):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("s.py")
     assert "neither a file nor a folder" in reason(work)
+
+
+@pytest.mark.usefixtures("_alarm")
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_a_device_is_refused_without_being_read(reason, work, name):
+    try:
+        os.mknod(work / "mytorch" / "device.py", 0o600 | stat.S_IFCHR, os.stat(name).st_rdev)  # noqa: PTH116
+    except PermissionError:
+        pytest.skip("only root may make a device")
+    assert "'mytorch/device.py' is neither a file nor a folder" in reason(work)
 
 
 def test_a_link_in_a_virtual_environment_costs_nothing(accepted, work):
@@ -140,6 +136,41 @@ def test_a_file_swapped_for_a_fifo_after_it_was_listed_is_refused(monkeypatch, w
     monkeypatch.setattr(folder, "check_sizes", swap)
     with pytest.raises(SubmissionRejected, match=r"'theory.py' changed while it was read"):
         read_folder(work)
+
+
+def test_a_file_swapped_for_a_link_after_it_was_listed_is_not_followed(monkeypatch, work, tmp_path):
+    (tmp_path / "secret.py").write_bytes(HONEST["theory.py"])  # as long as the file was
+    check_sizes = folder.check_sizes
+
+    def swap(*arguments, **options):
+        check_sizes(*arguments, **options)
+        (work / "theory.py").unlink()
+        (work / "theory.py").symlink_to(tmp_path / "secret.py")
+
+    monkeypatch.setattr(folder, "check_sizes", swap)
+    with pytest.raises(SubmissionRejected, match=r"'theory.py' cannot be read"):
+        read_folder(work)
+
+
+@pytest.mark.parametrize("change", ["file added", "file removed", "folder removed"])
+def test_a_folder_that_changes_while_it_is_read_gives_what_was_listed_or_nothing(monkeypatch, work, change):
+    check_sizes = folder.check_sizes
+
+    def act(*arguments, **options):
+        check_sizes(*arguments, **options)
+        if change == "file added":
+            write_files(work, {"mytorch/nn/modules/late.py": b"raise SystemExit\n"})
+        elif change == "file removed":
+            (work / "theory.py").unlink()
+        else:
+            (work / "mytorch").rename(work / "elsewhere")
+
+    monkeypatch.setattr(folder, "check_sizes", act)
+    if change == "file added":
+        assert {str(path): content for path, content in read_folder(work).files.items()} == HONEST
+    else:
+        with pytest.raises(SubmissionRejected, match="cannot be read: No such file"):
+            read_folder(work)
 
 
 def test_a_junction_of_windows_is_a_link(monkeypatch, work):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.intake.zip_maker import (
+from grader.selftest.zip_maker import (
     HONEST,
     LINEAR,
     STREAMED,

@@ -10,7 +10,7 @@ from grader.errors import SubmissionRejected
 from grader.intake import open_submission
 from grader.intake.contents import Contents
 from grader.intake.layout import arrange
-from tests.unit.intake.zip_maker import HONEST, LINEAR, members_of, zip_of
+from grader.selftest.zip_maker import HONEST, LINEAR, members_of, zip_of
 
 MYTORCH = frozenset({"mytorch"})
 PACKAGE = {name: content for name, content in HONEST.items() if name.startswith("mytorch/")}
@@ -94,7 +94,11 @@ class TestPackage:
         assert "zip mytorch itself" in why_not({"nn/modules/linear.py": LINEAR, "utils.py": LINEAR})
 
     @pytest.mark.parametrize(
-        "name", ["fast.so", "nn/fast.cpython-312-x86_64-linux-gnu.so", "x.PYD", "a.so.1", "a.dll"]
+        "name",
+        [
+            *("fast.so", "nn/fast.cpython-312-x86_64-linux-gnu.so", "x.PYD", "a.so.1", "a.dll"),
+            *("nn/evil.pyc", "utils.PYO"),
+        ],
     )
     def test_compiled_code_inside_is_refused_by_name(self, name):
         assert f"'mytorch/{name}' is compiled code" in why_not(PACKAGE, dropped=[f"mytorch/{name}"])
@@ -179,7 +183,7 @@ def test_an_unknown_part_is_the_callers_mistake():
 @pytest.mark.parametrize(
     "name",
     [
-        *("mytorch/__pycache__/utils.cpython-312.pyc", "mytorch/nn/evil.pyc", ".git/hooks/pre-commit"),
+        *("mytorch/__pycache__/utils.cpython-312.pyc", ".git/hooks/pre-commit"),
         *(
             "__MACOSX/mytorch/._utils.py",
             ".DS_Store",
@@ -223,6 +227,7 @@ class TestSources:
                 b"#\r# coding: utf7\rx",
                 b"# coding: gbk\n",
             ),
+            *(b"# coding: latin-1\nx = 1\n", b"# coding: cp1252\n", b"# coding: utf-8\n# coding: utf-7\n"),
             *(b"# \xff\n# coding: utf-7\n", b"#" + b" " * 70_000 + b"coding: utf-7\n", b"# coding: u7\r\n"),
         ],
     )
@@ -239,14 +244,28 @@ class TestSources:
                 b"# -*- coding: UTF_8 -*-\n",
                 b"# coding: ascii\n",
             ),
-            *(b"# coding: latin-1\nx = '\xe9'\n", b"# -*- coding: utf-8-unix -*-\n", b"\x0cx = 1\n"),
-            b"x = 1\n\n# coding: rot13 is not allowed here\n",
+            *("# L\u00f6sung\nx = '\u00e9'\n".encode(), b"# -*- coding: utf-8-unix -*-\n", b"\x0cx = 1\n"),
+            *(b"x = 1\n\n# coding: rot13 is not allowed here\n", b"x = 1\r\n", "\ufeff# \u05e9\n".encode()),
         ],
     )
     def test_plain_encodings_are_fine(self, source):
         assert "mytorch/x.py" in names(PACKAGE | {"mytorch/x.py": source})
 
-    @pytest.mark.parametrize("source", [b"\xff\xfe\x00", b"x = '\xe9'\n", b"\0\0\0", b"def f(:\n"])
+    @pytest.mark.parametrize(
+        ("source", "line"),
+        [
+            *((b"\xff\xfe\x00", 1), (b"# a\n# b\nx = '\xe9'\n", 3), (b"x = 1\n\xed\xa0\x80", 2)),
+            *(("import os\n".encode("utf-16"), 1), (b"# coding: utf-8\n\xc0\xaf", 2)),
+        ],
+    )
+    def test_what_is_not_utf8_is_refused_by_file_and_line(self, source, line):
+        message = why_not(PACKAGE | {"mytorch/x.py": source})
+        assert f"'mytorch/x.py' is not UTF-8 text (line {line}); save it as UTF-8" in message
+
+    def test_only_python_files_need_be_text(self):
+        assert "mytorch/x.npy" in names(PACKAGE | {"mytorch/x.npy": b"\xff\xfe\x00"})
+
+    @pytest.mark.parametrize("source", [b"\0\0\0", b"def f(:\n", b"(" * 100_000])
     def test_a_file_that_does_not_import_costs_its_own_questions_only(self, source):
         assert "mytorch/x.py" in names(PACKAGE | {"mytorch/x.py": source})
 

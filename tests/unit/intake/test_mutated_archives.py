@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grader.errors import SubmissionRejected
 from grader.intake.archive import read_archive
-from tests.unit.intake.zip_maker import UTF8, Member, members_of, streamed, with_zip64_end, zip_of
+from grader.selftest.zip_maker import UTF8, Member, members_of, streamed, with_zip64_end, zip_of
 
 FILES = {"mytorch/__init__.py": b"", "mytorch/nn/a.py": b"a = 1\n" * 40, "hw1.ipynb": b"{}"}
 VALID = {

@@ -12,7 +12,8 @@ import pytest
 from grader.errors import GraderFault
 from grader.intake import materialise, open_submission
 from grader.intake.materialise import digest, materialised
-from tests.unit.intake.zip_maker import HONEST, LINEAR, Member, members_of, zip_of
+from grader.scratch import remove_tree
+from grader.selftest.zip_maker import HONEST, LINEAR, Member, members_of, zip_of
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_removing_the_copy_touches_nothing_a_link_points_to(handed_in, tmp_path)
 
 def test_a_copy_that_is_gone_already_is_no_error(handed_in):
     with open_submission(handed_in) as opened:
-        materialise.remove(opened.root)
+        remove_tree(opened.root)
     assert not opened.root.exists()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from grader.assignments.hw1.linear_probe import LinearProbe, Pair, require_parameter_gradients
 from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates
 from grader.checks.closeness import is_close, require_array, require_close
+from grader.checks.exactness import FlagIt, flag_differences, inexactness
 from grader.checks.tolerance import Array
 from grader.client import Student
 from grader.errors import CheckFailed, StudentRaised
@@ -37,31 +38,35 @@ def test_forward_is_right_for_other_sizes(student: Student, rng: np.random.Gener
 
 
 @check("q6.1.backward_any_shape", needs=("q6.1.constructs",))
-def test_backward_is_right_for_other_sizes(student: Student, rng: np.random.Generator) -> None:
+def test_backward_is_right_for_other_sizes(student: Student, rng: np.random.Generator, flag: FlagIt) -> None:
     """Linear.backward is right for other sizes, also for a batch of one."""
-    conventions = set()
+    conventions, error = set(), 0.0
     for shape in SHAPES:
         probe, W, b = _set_up(student, rng, shape)
         x, dLdy = rng.normal(size=(shape.N, shape.D)), rng.normal(size=(shape.N, shape.M))
         y = probe.layer.forward(x)
-        require_close(
+        dLdx = require_close(
             probe.layer.backward(dLdy),
             dLdy @ W,
             what=f"{probe.name}.backward(dLdy) with dLdy of shape {dLdy.shape}",
             computed_with=(W, b, y),
             candidates=layer_candidates(shape),
         )
+        gradients, sums = probe.gradients(), (dLdy.T @ x, dLdy.sum(axis=0))
         factor = require_parameter_gradients(
-            probe.gradients(),
-            (dLdy.T @ x, dLdy.sum(axis=0)),
+            gradients,
+            sums,
             shape,
             name=f"{probe.name} after backward with N = {shape.N}",
             computed_with=(W, b, y),
         )
+        for got, truth in ((dLdx, dLdy @ W), (gradients[0], factor * sums[0])):
+            error = max(error, inexactness(got, truth, W, b, y))
         if shape.N > 1:
             conventions.add("sum" if factor == 1.0 else "mean")
     if len(conventions) > 1:
         raise CheckFailed("the gradients are sums over the batch for one batch size and means for another")
+    flag_differences(flag, error, what="Linear.backward")
 
 
 @check("q6.1.used_again", needs=("q6.1.forward_values",))

@@ -8,6 +8,7 @@ import numpy as np
 
 from grader.assignments.hw1.activations import RELU, SIGMOID, TANH, Activation
 from grader.checks.closeness import require_close
+from grader.checks.exactness import FlagIt, flag_differences, inexactness
 from grader.checks.gradients import away_from_kinks
 from grader.checks.tolerance import Array
 from grader.client import RemoteObject, Student
@@ -18,28 +19,33 @@ SHAPES = ((9,), (2, 3, 4), (1, 6), (13, 2))
 
 
 @check("q6.2.relu_any_shape", needs=("q6.2.relu_values", "q6.2.relu_gradient"))
-def test_relu_any_shape(student: Student, rng: np.random.Generator) -> None:
+def test_relu_any_shape(student: Student, rng: np.random.Generator, flag: FlagIt) -> None:
     """ReLU works for any shape, and again and again."""
-    _require_any_shape(student, rng, RELU, lambda y: 1.0 * (y > 0))
+    _require_any_shape(student, rng, flag, RELU, lambda y: 1.0 * (y > 0))
 
 
 @check("q6.2.tanh_any_shape", needs=("q6.2.tanh_values", "q6.2.tanh_gradient"))
-def test_tanh_any_shape(student: Student, rng: np.random.Generator) -> None:
+def test_tanh_any_shape(student: Student, rng: np.random.Generator, flag: FlagIt) -> None:
     """Tanh works for any shape, and again and again."""
-    _require_any_shape(student, rng, TANH, lambda y: 1.0 - y**2)
+    _require_any_shape(student, rng, flag, TANH, lambda y: 1.0 - y**2)
 
 
 @check("q6.2.sigmoid_any_shape", needs=("q6.2.sigmoid_values", "q6.2.sigmoid_gradient"))
-def test_sigmoid_any_shape(student: Student, rng: np.random.Generator) -> None:
+def test_sigmoid_any_shape(student: Student, rng: np.random.Generator, flag: FlagIt) -> None:
     """Sigmoid works for any shape, and again and again."""
-    _require_any_shape(student, rng, SIGMOID, lambda y: y * (1.0 - y))
+    _require_any_shape(student, rng, flag, SIGMOID, lambda y: y * (1.0 - y))
 
 
 def _require_any_shape(
-    student: Student, rng: np.random.Generator, activation: Activation, slope_of_y: Callable[[Array], Array]
+    student: Student,
+    rng: np.random.Generator,
+    flag: FlagIt,
+    activation: Activation,
+    slope_of_y: Callable[[Array], Array],
 ) -> None:
     """Run all shapes through one layer, with passes of a second layer and forward passes alone in between."""
     layer, other = student.new(activation.name), student.new(activation.name)
+    error = 0.0
     for shape in SHAPES:
         layer.forward(away_from_kinks(rng, (3, 5)))
         x, dLdy = 2.0 * away_from_kinks(rng, shape), rng.normal(size=shape)
@@ -50,8 +56,10 @@ def _require_any_shape(
         other.backward(2.0 * dLdy)
         dLdx = dLdy * slope_of_y(y)
         backward = f"{activation.name}().backward(dLdy) {what}"
-        require_close(layer.backward(dLdy), dLdx, what=backward, computed_with=(own_y,))
+        got = require_close(layer.backward(dLdy), dLdx, what=backward, computed_with=(own_y,))
+        error = max(error, inexactness(got, dLdx, own_y))
         _require_backward_again(layer, -dLdx, -dLdy, what=f"a second {backward}", own_y=own_y)
+    flag_differences(flag, error, what=f"{activation.name}.backward")
 
 
 def _require_backward_again(

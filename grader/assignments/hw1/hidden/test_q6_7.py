@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,10 @@ from grader.client import Student
 from grader.datasets import Mnist
 from grader.errors import CheckFailed
 from grader.pytest_plugin import check
+
+# Another attempt is for bad luck, not for code that takes minutes: all attempts must end before the check
+# counts as hanging, whatever the code does in them.
+_QUICK_S = 60.0
 
 
 @check("q6.7.accuracy_floor", needs=("q6.7.learns",))
@@ -24,8 +29,9 @@ def test_accuracy_floor(
     """Three epochs bring the test accuracy near that of right code."""
     thresholds = read_thresholds(dataset)
     best = shared["accuracy"]
+    started_s = time.monotonic()
     for _ in range(ATTEMPTS - 1):
-        if best >= thresholds.threshold:
+        if best >= thresholds.threshold or time.monotonic() - started_s > _QUICK_S:
             break
         best = max(best, trained_accuracy(student, rng, dataset))
     shared["best"] = best

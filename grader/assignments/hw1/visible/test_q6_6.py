@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 import numpy as np
 
 from grader.assignments.hw1.checked_models import (
     SMALL,
-    Problem,
+    Trial,
+    checked,
     draw_net,
     draw_problem,
     error_on_own_net,
-    make_model,
+    made_model,
     reported_error,
+    reported_errors,
+    require_told_apart,
+    wrong_entries,
+    wrong_everywhere,
 )
 from grader.checks.closeness import reproduced_by, require_unchanged
 from grader.client import Student
@@ -19,7 +26,7 @@ from grader.errors import CheckFailed
 from grader.pytest_plugin import check
 
 # A gradient twice too large has a relative error of 1/3, a missing one 1. Divided by the length of a whole
-# parameter instead of entry by entry, a single wrong entry still leaves more than 0.01 here.
+# parameter instead of entry by entry, a single wrong entry still leaves more than 0.004 here.
 GROSS = 1e-2
 CLEAR = 1e-3
 
@@ -27,33 +34,33 @@ CLEAR = 1e-3
 @check("q6.6.tells_right_from_wrong")
 def test_tells_a_right_model_from_a_wrong_one(student: Student, rng: np.random.Generator) -> None:
     """gradient_check is below 1e-5 for right models and large where all gradients are wrong."""
-    for _ in range(2):
-        problem = draw_problem(rng)
-        _require_small(student, problem)
-        for factor, words in ((2.0, "twice too large"), (-1.0, "of the wrong sign"), (0.0, "missing")):
-            faults = {at: np.full_like(value, factor) for at, value in problem.gradients().items()}
-            _require_large(student, problem, faults, GROSS, f"all gradients are {words}")
+    trials = [Trial(draw_problem(rng)) for _ in range(5)]
+    for factor, words in (*((2.0, "twice too large"), (-1.0, "of the wrong sign")) * 3, (0.0, "missing")):
+        trials.append(wrong_everywhere(draw_problem(rng), factor, f"all gradients are {words}"))
+    for trial, error in zip(trials, _errors(student, rng, trials), strict=True):
+        if trial.faults:
+            _require_large(trial, error, GROSS)
+        else:
+            _require_small(error)
 
 
 @check("q6.6.finds_one_entry")
 def test_finds_a_single_wrong_entry(student: Student, rng: np.random.Generator) -> None:
     """gradient_check finds a single wrong entry of a single parameter, wherever it is."""
-    problem = draw_problem(rng)
-    for at, gradient in problem.gradients().items():
-        for index in np.ndindex(gradient.shape):
-            fault = np.ones_like(gradient)
-            fault[index] = 0.0
-            words = f"only the entry {list(index)} of the gradient {at[1]!r} is missing"
-            _require_large(student, problem, {at: fault}, CLEAR, words)
+    right = [Trial(draw_problem(rng)) for _ in range(4)]
+    wrong = wrong_entries(rng, lambda: draw_problem(rng))
+    _require_found(student, rng, right + wrong, CLEAR)
 
 
 @check("q6.6.finds_bias")
 def test_finds_a_wrong_bias(student: Student, rng: np.random.Generator) -> None:
     """gradient_check finds a gradient that is wrong in the smallest parameter only."""
-    problem = draw_problem(rng)
-    fault = np.full_like(problem.layers[0].values["offset"], 1.0 / len(problem.x))
+    trials = [Trial(draw_problem(rng)) for _ in range(5)]
     words = "the gradient of one parameter is the mean over the batch in place of the sum"
-    _require_large(student, problem, {(0, "offset"): fault}, GROSS, words)
+    for problem in [draw_problem(rng) for _ in range(5)]:
+        fault = np.full_like(problem.layers[0].values["offset"], 1.0 / len(problem.x))
+        trials.append(Trial(problem, {(0, "offset"): fault}, words))
+    _require_found(student, rng, trials, GROSS)
 
 
 @check("q6.6.restores_parameters", needs=("q6.6.tells_right_from_wrong",))
@@ -64,15 +71,17 @@ def test_leaves_the_parameters_as_they_were(student: Student, rng: np.random.Gen
         with reproduced_by(
             "gradient_check(model, loss_fn, x, y); compare model.parameters() before and after"
         ):
-            model = make_model(student, problem)
-            reported_error(student, problem, model=model)
-            after = model.parameters()
+            with made_model(student, Trial(problem)) as model:
+                checked(student, model, problem)
+                after = model.parameters()
             for name, value in problem.layers[0].values.items():
                 require_unchanged(after.get(name), value, what=f"the parameter {name!r} after gradient_check")
 
 
 @check("q6.6.own_net", needs=("q6.6.tells_right_from_wrong",))
-def test_is_small_on_the_own_network(student: Student, rng: np.random.Generator) -> None:
+def test_is_small_on_the_own_network(
+    student: Student, rng: np.random.Generator, passed: AbstractSet[str]
+) -> None:
     """gradient_check is below 1e-5 on your own 5-10-3 ReLU network with cross-entropy.
 
     Where that network itself is wrong, which costs other questions, a layer of ours takes its place.
@@ -82,9 +91,9 @@ def test_is_small_on_the_own_network(student: Student, rng: np.random.Generator)
             "gradient_check(Sequential(Linear(5, 10), ReLU(), Linear(10, 3)), SoftmaxCrossEntropy(), "
             "np.random.randn(8, 5), np.arange(8) % 3)"
         ):
-            error = error_on_own_net(student, draw_net(rng))
+            error = error_on_own_net(student, draw_net(rng), passed=passed)
             if error is None:
-                _require_small(student, draw_problem(rng))
+                _require_small(reported_error(student, Trial(draw_problem(rng))))
             elif not error < SMALL:
                 raise CheckFailed(
                     f"gradient_check is {error:.3g} on your own 5-10-3 ReLU network, whose gradients are "
@@ -94,9 +103,22 @@ def test_is_small_on_the_own_network(student: Student, rng: np.random.Generator)
                 )
 
 
-def _require_small(student: Student, problem: Problem) -> None:
+def _require_found(student: Student, rng: np.random.Generator, trials: list[Trial], bound: float) -> None:
+    errors = _errors(student, rng, trials)
+    for trial, error in zip(trials, errors, strict=True):
+        if trial.faults:
+            _require_large(trial, error, bound)
+    with reproduced_by("compare gradient_check of a right model with that of a model with a wrong backward"):
+        require_told_apart(trials, errors)
+
+
+def _errors(student: Student, rng: np.random.Generator, trials: list[Trial]) -> list[float]:
     with reproduced_by("print(gradient_check(model, loss_fn, x, y))"):
-        error = reported_error(student, problem)
+        return reported_errors(student, rng, trials)
+
+
+def _require_small(error: float) -> None:
+    with reproduced_by("print(gradient_check(model, loss_fn, x, y))"):
         if not error < SMALL:
             raise CheckFailed(
                 f"gradient_check is {error:.3g} for a model whose gradients are right; "
@@ -106,14 +128,12 @@ def _require_small(student: Student, problem: Problem) -> None:
             )
 
 
-def _require_large(
-    student: Student, problem: Problem, faults: dict[tuple[int, str], np.ndarray], bound: float, words: str
-) -> None:
+def _require_large(trial: Trial, error: float, bound: float) -> None:
     with reproduced_by("print(gradient_check(model_with_a_wrong_backward, loss_fn, x, y))"):
-        error = reported_error(student, problem, faults)
         if not error > bound:
             raise CheckFailed(
-                f"gradient_check is only {error:.3g} for a model where {words}; it should be above {bound:g}",
+                f"gradient_check is only {error:.3g} for a model where {trial.words}; "
+                f"it should be above {bound:g}",
                 expected=f"above {bound:g}",
                 got=f"{error:.3g}",
             )

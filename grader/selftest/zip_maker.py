@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 LOCAL = struct.Struct("<4s5H3L2H")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -14,10 +15,10 @@ END64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR = struct.Struct("<4sLQL")
 
 STREAMED, UTF8, ENCRYPTED = 0x8, 0x800, 0x1
-NO_LIES: Mapping[str, int | bytes] = {}
+NO_LIES: Mapping[str, int] = {}
 
 LINEAR = b"import numpy as np\n\n\nclass Linear:\n    pass\n"
-HONEST = {
+HONEST: Mapping[str, bytes] = {
     "mytorch/__init__.py": b"",
     "mytorch/utils.py": b"def gradient_check():\n    raise NotImplementedError\n",
     "mytorch/nn/__init__.py": b"from .modules.linear import Linear\n",
@@ -29,6 +30,7 @@ HONEST = {
 
 
 def deflated(content: bytes) -> bytes:
+    """Pack as an honest zip does."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(content) + packer.flush()
 
@@ -52,16 +54,19 @@ class Member:
 
     @property
     def raw_name(self) -> bytes:
+        """The name as it is written."""
         return self.name if isinstance(self.name, bytes) else self.name.encode()
 
     @property
     def body(self) -> bytes:
+        """The packed content."""
         if self.packed is not None:
             return self.packed
         return deflated(self.content) if self.method == 8 else self.content
 
     @property
-    def facts(self) -> dict[str, int | bytes]:
+    def facts(self) -> dict[str, Any]:
+        """What both headers say where neither lies."""
         return {
             "name": self.raw_name,
             "flags": self.flags,
@@ -72,28 +77,29 @@ class Member:
         }
 
     def local_header(self) -> bytes:
+        """Return the header in front of the body."""
         fact = self.facts | dict(self.local)
         sizes = (fact["crc"], fact["packed_bytes"], fact["size_bytes"])
         lengths = (len(fact["name"]), len(self.local_extra))
         head = LOCAL.pack(b"PK\x03\x04", 20, fact["flags"], fact["method"], 0, 0x5821, *sizes, *lengths)
-        return head + fact["name"] + self.local_extra
+        return b"".join((head, fact["name"], self.local_extra))
 
     def central_row(self, offset: int) -> bytes:
+        """Return the row of the directory; `offset` is that of the local header."""
         fact = self.facts | {"disk": 0, "attributes": self.mode << 16, "offset": offset} | dict(self.central)
         made_by = self.system << 8 | 20
         sizes = (fact["crc"], fact["packed_bytes"], fact["size_bytes"])
         lengths = (len(fact["name"]), len(self.extra), 0)
-        return (
-            CENTRAL.pack(
-                *(b"PK\x01\x02", made_by, 20, fact["flags"], fact["method"], 0, 0x5821, *sizes, *lengths),
-                *(fact["disk"], 0, fact["attributes"], fact["offset"]),
-            )
-            + fact["name"]
-            + self.extra
+        head = CENTRAL.pack(
+            *(b"PK\x01\x02", made_by, 20, fact["flags"], fact["method"], 0, 0x5821, *sizes, *lengths),
+            *(fact["disk"], 0, fact["attributes"], fact["offset"]),
         )
+        return b"".join((head, fact["name"], self.extra))
 
 
-def streamed(name: str, content: bytes, *, signature: bool = True, wide: bool = False, **facts) -> Member:
+def streamed(
+    name: str, content: bytes, *, signature: bool = True, wide: bool = False, **facts: Any
+) -> Member:
     """Make a file as a writer to a pipe does: sizes and checksum after the body."""
     packed = deflated(content)
     values = struct.pack("<LQQ" if wide else "<LLL", zlib.crc32(content), len(packed), len(content))
@@ -123,7 +129,8 @@ def zip_of(
     return bytes(body) + bytes(rows) + END.pack(b"PK\x05\x06", *fact.values()) + comment + behind
 
 
-def members_of(files: Mapping[str, bytes] = HONEST, **facts) -> list[Member]:
+def members_of(files: Mapping[str, bytes] = HONEST, **facts: Any) -> list[Member]:
+    """Make one file of each name and content."""
     return [Member(name, content, **facts) for name, content in files.items()]
 
 

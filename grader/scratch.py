@@ -1,0 +1,245 @@
+"""Temporary files of one grader: all in one folder of its own, which outlives no grader, however it ends.
+
+A lock on a file in the folder says that its grader lives: the system lets go of the lock however a process
+ends, so that the next grader can tell what a dead one left behind, and remove it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from grader.errors import MachineFault
+
+PREFIX = "grader-scratch-"
+LOCK = ".held-by-its-grader"
+UNLOCKABLE = ".held-without-a-lock"
+# Others may pass through root's folder, not list it: a worker with a user of its own is let into the copy of
+# a submission below, whose name it is told. Whatever is made here is private by itself (0700 and 0600).
+PASSED_THROUGH, PRIVATE = 0o711, 0o700
+OTHERS_RIGHTS = 0o077
+_OWN_NAME = re.compile(PREFIX + r"[a-z0-9_]{8}")  # as tempfile makes them: no folder of a person's is touched
+_TRIES = 100
+_NEW = os.O_RDWR + os.O_CREAT + os.O_EXCL + getattr(os, "O_CLOEXEC", 0) + getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = os.O_RDONLY + sum(
+    getattr(os, flag, 0) for flag in ("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK")
+)
+_FILE = os.O_RDWR + sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Have `tempfile` make everything in one private folder, until the block ends and the folder goes.
+
+    Folders that dead graders left are removed first. Raise MachineFault where no folder can be made.
+    """
+    with _own_rights():
+        folder, lock = _made(_usable(shared_folder))
+        around, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            sweep(folder.parent)
+            yield folder
+        finally:
+            tempfile.tempdir = around
+            _remove(folder)
+            if lock is not None:
+                os.close(lock)
+
+
+def shared_folder() -> Path:
+    """Return the folder for temporary files that this grader shares with all the rest of the machine."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    return folder.parent if _OWN_NAME.fullmatch(folder.name) else folder
+
+
+def sweep(shared: Path) -> None:
+    """Remove the folders of this user's dead graders; whatever is not surely one stays. Raises nothing."""
+    if not hasattr(os, "geteuid"):
+        return
+    with suppress(OSError):
+        if _others_may_swap_entries(shared):
+            return
+        for name in filter(_OWN_NAME.fullmatch, os.listdir(shared)):  # noqa: PTH208 -- names are all it takes
+            with suppress(OSError):
+                _remove_if_dead(shared / name)
+
+
+def new_locked_file(name: Callable[[], Path], *, mode: int) -> tuple[Path, int]:
+    """Make a file that nobody else holds; return its path and the descriptor that holds it.
+
+    Whoever finds it unlocked may take it for a dead writer's and remove it, also in the moment before it is
+    locked here: then another one is made, so `name` must give a new path each time.
+    """
+    for _ in range(_TRIES):
+        path = name()
+        descriptor = os.open(path, _NEW, mode)
+        if try_lock(descriptor) is not False and is_at(descriptor, path):
+            return path, descriptor
+        os.close(descriptor)
+    raise MachineFault(f"no file could be made and kept in {path.parent}: something removes them at once")
+
+
+def remove_unheld_file(path: Path) -> None:
+    """Remove a file that nobody holds (see `new_locked_file`); leave it where that cannot be known."""
+    with suppress(OSError):
+        descriptor = os.open(path, _FILE)
+        try:
+            if _is_own(descriptor, stat.S_ISREG) and try_lock(descriptor) and is_at(descriptor, path):
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def try_lock(descriptor: int) -> bool | None:
+    """Lock a file while it is open; return False if another holds it, None where there are no locks."""
+    try:
+        import fcntl  # noqa: PLC0415 -- not on Windows
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # a file system without locks
+        return None
+    return True
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one at that path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _own_rights() -> Iterator[None]:
+    """Let no umask take away this user's own rights: then not even we could use what we make."""
+    umask = os.umask(OTHERS_RIGHTS)
+    os.umask(umask & OTHERS_RIGHTS)
+    try:
+        yield
+    finally:
+        os.umask(umask)
+
+
+def _usable(find: Callable[[], Path]) -> Path:
+    try:
+        return find()
+    except OSError as error:
+        raise _no_folder("no folder for temporary files can be used", error) from error
+
+
+def _made(shared: Path) -> tuple[Path, int | None]:
+    """Make a folder that is held; the descriptor that holds it, or None where it cannot be."""
+    for _ in range(_TRIES):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared))
+            with suppress(_Swept):
+                return folder, _held(folder)
+        except OSError as error:
+            raise _no_folder(f"no folder for temporary files can be made in {shared}", error) from error
+    raise MachineFault(f"every new folder in {shared} is removed at once by something else")
+
+
+class _Swept(Exception):
+    """Another grader removed a folder in the moment between its making and its locking."""
+
+
+def _held(folder: Path) -> int | None:
+    """Lock the folder; raise _Swept if another grader took it for a dead one's before we could."""
+    path = folder / LOCK
+    try:
+        folder.chmod(PASSED_THROUGH if _is_root() else PRIVATE)
+        descriptor = os.open(path, _NEW, stat.S_IRUSR | stat.S_IWUSR)
+    except FileNotFoundError as error:
+        raise _Swept from error
+    except OSError:
+        folder.rmdir()
+        raise
+    locked = try_lock(descriptor)
+    if locked and is_at(descriptor, path):
+        return descriptor
+    os.close(descriptor)
+    if locked is None:  # nobody takes it for a dead grader's now: it is not empty, and has no lock file
+        path.rename(folder / UNLOCKABLE)
+        return None
+    raise _Swept
+
+
+def _remove_if_dead(folder: Path) -> None:
+    opened = os.open(folder, _FOLDER)
+    try:
+        if not _is_own(opened, stat.S_ISDIR):
+            return
+        try:
+            lock = os.open(folder / LOCK, _FILE)
+        except FileNotFoundError:
+            folder.rmdir()  # only if it is empty: its grader died, or is about to see this and make another
+            return
+        try:
+            if _is_own(lock, stat.S_ISREG) and try_lock(lock) and is_at(lock, folder / LOCK):
+                _remove(folder)
+        finally:
+            os.close(lock)
+    finally:
+        os.close(opened)
+
+
+def _others_may_swap_entries(folder: Path) -> bool:
+    """Whether other users can put something else in the place of what was looked at."""
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+
+
+def _is_own(descriptor: int, is_kind: Callable[[int], bool]) -> bool:
+    found = os.fstat(descriptor)
+    return is_kind(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder and all in it, the lock last: what a crash leaves half removed can be swept again."""
+    with suppress(OSError):
+        for path in _all_but_the_lock(folder):
+            remove_tree(path)
+        if not _all_but_the_lock(folder):
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _all_but_the_lock(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != LOCK]
+
+
+def remove_tree(root: Path) -> None:
+    """Remove a file, or a folder with read-only folders in it; what cannot be removed stays.
+
+    Only folders are made writable, and never through a link: at isolation level 1 a submission can put
+    links to the grader's own files there.
+    """
+    with suppress(OSError):
+        if root.is_symlink() or not root.is_dir():
+            root.unlink()
+            return
+        root.chmod(PRIVATE)
+        for folder, subfolders, files in os.walk(root):
+            # Windows does not remove a read-only file; elsewhere only its folder matters.
+            for path in (Path(folder, name) for name in [*subfolders, *(files if os.name == "nt" else ())]):
+                if not path.is_symlink():
+                    path.chmod(PRIVATE)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _no_folder(what: str, error: OSError) -> MachineFault:
+    return MachineFault(
+        f"{what} ({error.strerror or error}); set TMPDIR to a folder with free space that you can write to"
+    )

@@ -1,0 +1,1 @@
+"""Attacks on this grader, tried where they would happen and judged from outside."""
