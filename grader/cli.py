@@ -116,7 +116,7 @@ def grade(
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
     from grader.reports import ensure_writable, write_report
-    from grader.settings import read_settings
+    from grader.settings import installation_secret, read_settings
 
     settings = read_settings()
     formats = _formats(report_format)
@@ -130,7 +130,7 @@ def grade(
         rubric=rubric,
         seed=seed,
         data_dir=data_dir or settings.data_dir,
-        course_secret=settings.course_secret,
+        course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
     folders = output_folders(submissions, out)
     for folder in folders.values():

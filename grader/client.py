@@ -47,6 +47,7 @@ class Student:
         self._life = 0
         self.spent_s = 0.0
         self._check_s = policy.limits.check_s
+        self._training_s = policy.limits.training_s
         self.round_trips = 0
         self.workers_started = 0
         self._probes: list[ProbeLayer] = []  # their arithmetic stays on this side
@@ -84,6 +85,7 @@ class Student:
         self._check_id = check_id
         self.spent_s = 0.0
         self._check_s = self.limits.check_s if seconds is None else seconds
+        self._training_s = self.limits.training_s
         self.seed(seed)
 
     def seed(self, value: int) -> None:
@@ -181,8 +183,11 @@ class Student:
         step = {"op": "train", "model": model, "loss": loss, "optimiser": optimiser, "scale": scale}
         step |= {"inputs": images, "targets": labels, "batches": list(order)}
         spent_s = self.spent_s
-        losses = self.run([Call(step, "training")], seconds=self.limits.training_s)[0]
-        self.spent_s = spent_s  # training has an allowance of its own
+        try:
+            losses = self.run([Call(step, "training")], seconds=self._training_s)[0]
+        finally:  # training has an allowance of its own, one for all trainings of a check
+            self._training_s = max(0.0, self._training_s - (self.spent_s - spent_s))
+            self.spent_s = spent_s
         if not isinstance(losses, np.ndarray):
             raise ProtocolViolation("the losses of the training did not come back as an array")
         return losses

@@ -92,7 +92,11 @@ def _what_would_help(findings: Sequence[Finding], best: int) -> tuple[str, ...]:
 def _secret_advice(settings: Settings) -> tuple[str, ...]:
     if not settings.secret_is_public:
         return ()
-    return ("No course secret is set: students can predict the checks' inputs (set GRADER_COURSE_SECRET).",)
+    sentence = (
+        "No course secret is set, so inputs are drawn from one of this installation's own: set"
+        " GRADER_COURSE_SECRET to draw the same ones on every machine."
+    )
+    return (sentence,)
 
 
 def _version(package: str) -> str | None:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what a grader keeps for its user (its installation's secret) out of this user's own home."""
+    folder = tempfile.mkdtemp(prefix="tests-configuration-")
+    os.environ["XDG_CONFIG_HOME"] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from grader.sandbox import account, bubblewrap
 from grader.sandbox.command import Command, Worker, plain
 from grader.sandbox.machine import security_modules
+from grader.worker.confinement import landlock_abi
 
 # Probes (see worker/probes.py) that every worker must pass, those that only confinement makes pass, and those
 # that show what a provider of level 3 adds.
@@ -65,6 +66,8 @@ def _no_confinement() -> str | None:
 def _confinement_remedy() -> str:
     if sys.platform != "linux":
         return "grade on Linux, or in a Linux container"
+    if landlock_abi():
+        return "Landlock is there, so the reason may pass: try `grader doctor` again"
     if (modules := security_modules()) and "landlock" not in modules:
         return f"add lsm=landlock,{modules} to the kernel's command line and restart"
     return "use Linux 5.13 or newer with Landlock switched on (lsm=landlock,… on the kernel's command line)"

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -95,23 +96,25 @@ class Bench:
         self._programs = programs
         self._provider = provider
         self._planted = contextlib.ExitStack()
-        self._descriptors: int | None = None  # of the trusted side between two attacks
-        try:
-            self._plant()
-        except BaseException:
-            self._planted.close()
-            raise
+        self._started = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._started)
+            stack.enter_context(self._planted)
+            self._plant()
+            self._start()
+            self._descriptors = self._descriptors_at_rest()
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._planted.close()
+        self._open.close()
 
     @property
     def tokens(self) -> Mapping[str, str]:
         """What must never come back from a worker, each with the words for where it was planted."""
-        return self._tokens
+        return self._targets.tokens | self._trusted.tokens
 
     def run(self, program: Program, **more: Any) -> AttackResult:
         """Try one program; `more` are further facts."""
@@ -136,10 +139,14 @@ class Bench:
     def _plant(self) -> None:
         self._planted.close()
         self._targets = self._planted.enter_context(planted(self._programs))
-        self._trusted = self._planted.enter_context(contextlib.closing(TrustedSide(self._targets.temporary)))
-        self._tokens = self._targets.tokens | self._trusted.tokens
-        if self._descriptors is None:
-            self._descriptors = self._descriptors_at_rest()
+
+    def _start(self) -> None:
+        """Start a new trusted side, whose temporary files are watched as well."""
+        self._started.close()
+        name = self._started.enter_context(tempfile.TemporaryDirectory(prefix="grader-trusted-"))
+        self._temporary = Path(name)
+        self._temporary.chmod(0o755)  # as the usual folder for them: others may enter
+        self._trusted = self._started.enter_context(contextlib.closing(TrustedSide(self._temporary)))
 
     def _descriptors_at_rest(self) -> int:
         answer = self._asked({"program": "nothing", "facts": {}}, call_s=START_SECONDS)
@@ -179,17 +186,23 @@ class Bench:
 
     def _judged(self, attack: Attack, request: Mapping[str, Any], *, call_s: float) -> AttackResult:
         started = time.monotonic()
-        before = _Surroundings(self._targets, self._trusted)
+        before = _Surroundings(self._targets, self._trusted.process_id, self._temporary)
         limits = bench_policy(call_s).limits
         with watch.Load(self._trusted.process_id, most_threads=limits.threads + WRAPPERS) as load:
             answer = self._asked(request, call_s=call_s)
-        findings = [
-            *of_the_answer(answer, self._tokens),
-            *of_the_trusted_side(answer, call_s, self._descriptors or 0),
-            *_of_the_load(load, limits),
+        of_trusted = [
+            *of_the_trusted_side(answer, call_s, self._descriptors),
             *_of_processes(self._trusted.process_id),
+            *before.changes_of_trusted(),
+        ]
+        findings = [
+            *of_the_answer(answer, self.tokens),
+            *_of_the_load(load, limits),
+            *of_trusted,
             *before.changes(),
         ]
+        if of_trusted:
+            self._start()
         if findings:
             self._plant()
         return AttackResult(
@@ -203,36 +216,40 @@ class Bench:
 class _Surroundings:
     """Everything around a worker as it was before an attack."""
 
-    def __init__(self, targets: Targets, trusted: TrustedSide) -> None:
+    def __init__(self, targets: Targets, trusted: int, temporary: Path) -> None:
         self._targets = targets
-        self._processes = {
-            "the process beside": targets.bystander.process_id,
-            "the grader": trusted.process_id,
-        }
-        self._trusted = trusted.process_id
-        self._files = watch.folder_state(targets.folder)
-        self._standing = {name: watch.standing(number) for name, number in self._processes.items()}
-        watch.forget_peak(self._trusted)
-        self._bytes = watch.peak_bytes(self._trusted)
+        self._trusted = trusted
+        self._temporary = temporary
+        self._files = self._files_now()
+        self._beside = watch.standing(targets.bystander.process_id)
+        self._standing = watch.standing(trusted)
+        watch.forget_peak(trusted)
+        self._bytes = watch.peak_bytes(trusted)
 
     def changes(self) -> list[str]:
-        """Say what is different now."""
+        """Say what is different now in files and folders, on sockets and beside the worker."""
         targets = self._targets
-        found = [
+        return [
             *targets.ears.heard(),
-            *watch.changes(self._files, watch.folder_state(targets.folder)),
+            *watch.changes(self._files, self._files_now()),
             *(f"{path} was made" for path in watch.take_away(targets.outside, targets.nonce)),
             *(harm for harm in (targets.bystander.harm(), targets.keeper.harm()) if harm),
+            *_of_standing("the process beside", self._beside, watch.standing(targets.bystander.process_id)),
         ]
-        for name, number in self._processes.items():
-            found += _standing_changes(name, self._standing[name], watch.standing(number))
+
+    def changes_of_trusted(self) -> list[str]:
+        """Say what is different now about the process that opened the worker."""
+        found = list(_of_standing("the grader", self._standing, watch.standing(self._trusted)))
         growth = watch.peak_bytes(self._trusted) - self._bytes
         if growth > MOST_GROWTH_BYTES:
             found.append(f"the grader grew by {growth >> 20} MiB")
         return found
 
+    def _files_now(self) -> dict[str, str]:
+        return watch.folder_state(self._targets.folder) | watch.folder_state(self._temporary)
 
-def _standing_changes(whose: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+
+def _of_standing(whose: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
     if not after:
         yield f"{whose} is gone"
     yield from (f"{whose} has another {name}" for name in after if before.get(name) != after[name])

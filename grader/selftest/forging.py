@@ -18,6 +18,8 @@ from grader.selftest.records import Attack, AttackResult, Kind
 from grader.settings import resource
 
 DECLARATION = "attack.toml"
+# Any but the public one: with that, a submission can foresee the inputs, and `grade` never uses it unasked.
+SECRET = "what the attacks do not know"  # noqa: S105
 _GRADED = frozenset({"graded", "partial"})
 
 
@@ -40,7 +42,7 @@ def try_forgery(forgery: Forgery, provider: Provider) -> AttackResult:
     """Grade one forgery; it succeeds unless every check is there and none holds a point."""
     started = time.monotonic()
     options = pipeline.GradeOptions(
-        questions=forgery.questions, sandbox=provider.name, min_isolation=provider.level
+        course_secret=SECRET, questions=forgery.questions, sandbox=provider.name, min_isolation=provider.level
     )
     with tempfile.TemporaryDirectory(prefix="grader-forgery-") as folder:
         submission = write_forgery(forgery, Path(folder) / "submission")

@@ -33,6 +33,11 @@ class Program:
     seconds: float = 10.0
     witness: bool = False
 
+    @property
+    def meets_the_reader_only(self) -> bool:
+        """Whether it does nothing but answer, so that every sandbox's trusted side meets the same bytes."""
+        return self.because in (_SAME_PROTOCOL, _NO_PICKLE)
+
 
 def _program(
     id: str,  # noqa: A002 -- the word that the table and the ledger use

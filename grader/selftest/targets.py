@@ -156,7 +156,6 @@ class Targets:
     sibling: Path
     shared: Path
     home: Path
-    temporary: Path
     outside: tuple[Path, ...]
 
     def facts(self) -> dict[str, Any]:
@@ -203,8 +202,7 @@ def planted(programs: Path) -> Iterator[Targets]:
         named = f"student-{new_token()}"
         (sibling.parent / named).mkdir()
         tokens[named] = "the name of another submission"
-        shared, home, temporary = (folder / name for name in ("shared", "home", "temporary"))
-        temporary.mkdir()
+        shared, home = folder / "shared", folder / "home"
         for place in (shared, home):
             (place / "inner").mkdir(parents=True)
             (place / "file.txt").write_text("as it was\n", encoding="utf-8")
@@ -222,7 +220,6 @@ def planted(programs: Path) -> Iterator[Targets]:
             sibling=sibling,
             shared=shared,
             home=home,
-            temporary=temporary,
             outside=_outside_folders(),
         )
 

@@ -182,8 +182,9 @@ def forget_peak(process_id: int) -> None:
 
 
 def peak_bytes(process_id: int) -> int:
-    """Return the most memory that a process held since then."""
-    for line in Path(f"/proc/{process_id}/status").read_text(errors="replace").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) << 10
+    """Return the most memory that a process held since then; 0 where it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process_id}/status").read_text(errors="replace").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) << 10
     return 0

@@ -81,7 +81,7 @@ def _lock(request: dict[str, Any], descriptor: int, inherited: list[int]) -> dic
             confinement.drop_capabilities()
             confinement.apply_seccomp()
     except confinement.ConfinementError as error:
-        return {"failure": str(error)}
+        return {"failure": error.strerror or str(error)}
     answers = probes.run_probes(request["probes"] | {"descriptor": descriptor, "early": early})
     return {"probes": answers, "missing_limits": missing, "landlock_abi": abi, **probes.versions()}
 

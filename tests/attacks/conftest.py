@@ -27,6 +27,12 @@ def bench(request, available) -> Iterator[Bench]:
 
 
 @pytest.fixture(scope="module")
+def confined_bench(available) -> Iterator[Bench]:
+    """A bench on the base layer that every other sandbox has too."""
+    yield from _bench_on(next(entry for entry in PROVIDERS if entry.name == "confined"), available)
+
+
+@pytest.fixture(scope="module")
 def open_bench(available) -> Iterator[Bench]:
     """A bench at isolation level 1, where an attack that is worth its name succeeds."""
     yield from _bench_on(next(entry for entry in PROVIDERS if entry.level == 1), available)

@@ -29,15 +29,27 @@ NO_ATTACKS = {"endless", "frame", "nothing", "witness", "__init__"}
 # These fail at level 1 as well; what they would do with nobody to guard is tried below, without a worker.
 FAIL_ANYWHERE = [program for program in PROGRAMS if program.unconfined is Unconfined.FAILS]
 OPEN = [program for program in PROGRAMS if program.unconfined is not Unconfined.FAILS]
+# Which sandbox they answer from makes no difference: one is enough each time, and all of them now and then.
+ANSWERS_ONLY = [program for program in PROGRAMS if program.meets_the_reader_only]
 
 
 def name_of(program: Program) -> str:
     return program.attack.id
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
+def slow_if_it_only_answers(program: Program) -> object:
+    return pytest.param(program, marks=[pytest.mark.slow] if program.meets_the_reader_only else [])
+
+
+@pytest.mark.parametrize("program", [slow_if_it_only_answers(program) for program in PROGRAMS], ids=name_of)
 def test_no_program_reaches_its_goal_where_it_is_confined(program: Program, bench: Bench) -> None:
     result = bench.run(program)
+    assert not result.succeeded, result.evidence
+
+
+@pytest.mark.parametrize("program", ANSWERS_ONLY, ids=name_of)
+def test_no_program_that_only_answers_reaches_its_goal(program: Program, confined_bench: Bench) -> None:
+    result = confined_bench.run(program)
     assert not result.succeeded, result.evidence
 
 

@@ -1,9 +1,19 @@
 """Settings come from defaults, then the file, then the environment; a wrong one is a sentence."""
 
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from grader.errors import GraderFault, UsageError
-from grader.settings import PUBLIC_SECRET, default_settings_file, environment_values, read_settings, resource
+from grader.settings import (
+    PUBLIC_SECRET,
+    default_settings_file,
+    environment_values,
+    installation_secret,
+    read_settings,
+    resource,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +74,37 @@ def test_bundled_folders_are_found_and_a_missing_one_is_our_fault():
     assert resource("fixtures/data").is_dir()
     with pytest.raises(GraderFault, match="installation is incomplete"):
         resource("no such folder")
+
+
+def test_an_installation_has_a_secret_of_its_own_that_only_its_user_can_read():
+    secret = installation_secret()
+    assert secret != PUBLIC_SECRET
+    assert len(secret) == 64
+    assert installation_secret() == secret
+    kept = default_settings_file().with_name("secret")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert [path.name for path in kept.parent.iterdir()] == ["secret"]
+
+
+def test_two_installations_have_different_secrets(monkeypatch, tmp_path):
+    first = installation_secret()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
+    assert installation_secret() != first
+
+
+def test_of_graders_that_start_at_once_all_get_the_same_secret():
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(lambda _: installation_secret(), range(64)))) == 1
+
+
+def test_a_home_that_cannot_be_written_to_leaves_the_public_secret(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    assert installation_secret() == PUBLIC_SECRET
+
+
+def test_an_empty_secret_is_no_secret():
+    kept = default_settings_file().with_name("secret")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    assert installation_secret() == PUBLIC_SECRET

@@ -69,8 +69,14 @@ def test_a_container_is_told_from_a_machine_that_forbids(monkeypatch, on_linux):
 
 
 def test_a_kernel_without_landlock_is_told_how_to_switch_it_on(monkeypatch, on_linux):
+    monkeypatch.setattr(providers, "landlock_abi", lambda: 0)
     monkeypatch.setattr(providers, "security_modules", lambda: "capability,yama,apparmor")
     assert "lsm=landlock,capability,yama,apparmor" in providers.CONFINED.remedy()
+
+
+def test_where_landlock_is_there_it_is_not_what_would_help(monkeypatch, on_linux):
+    monkeypatch.setattr(providers, "landlock_abi", lambda: 7)
+    assert "Landlock is there" in providers.CONFINED.remedy()
 
 
 @pytest.mark.parametrize("system", ["darwin", "win32"])
