@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from grader.errors import GraderFault
@@ -31,7 +32,7 @@ def read_suites(suites: Path) -> Mapping[str, DeclaredCheck]:
     declared: dict[str, DeclaredCheck] = {}
     for folder in FOLDERS:
         for file in sorted((suites / folder).glob("test_*.py")):
-            for entry in _declared_in(file):
+            for entry in _declared_in(file, file.stat().st_mtime_ns, file.stat().st_size):
                 if entry.check.id in declared:
                     raise GraderFault(f"two checks are called {entry.check.id}")
                 declared[entry.check.id] = entry
@@ -70,13 +71,16 @@ def _after_their_needs(declared: Mapping[str, DeclaredCheck]) -> Iterable[str]:
     return done
 
 
-def _declared_in(file: Path) -> Iterable[DeclaredCheck]:
+@cache
+def _declared_in(file: Path, _changed_ns: int, _bytes: int) -> tuple[DeclaredCheck, ...]:
     tree = ast.parse(file.read_text(encoding="utf-8"), filename=file.name)
-    for function in tree.body:
-        if isinstance(function, ast.FunctionDef):
-            for decorator in function.decorator_list:
-                if isinstance(decorator, ast.Call) and _last_name(decorator.func) == "check":
-                    yield _declaration(decorator, function, file)
+    return tuple(
+        _declaration(decorator, function, file)
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef)
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Call) and _last_name(decorator.func) == "check"
+    )
 
 
 def _declaration(decorator: ast.Call, function: ast.FunctionDef, file: Path) -> DeclaredCheck:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from grader import sandbox
+from grader import pipeline, sandbox
 from grader.errors import SandboxUnavailable
-from grader.pipeline import GRADE_MIN_ISOLATION
 from grader.sandbox.policy import read_policy
 from grader.sandbox.providers import Provider
 from grader.selftest.archives import hostile_archives
@@ -62,7 +61,7 @@ def provider_of(name: str) -> Provider:
         provider, started = sandbox.open_worker(
             Path(folder),
             provider=name,
-            min_isolation=GRADE_MIN_ISOLATION if name == "auto" else 1,
+            min_isolation=pipeline.GRADE_MIN_ISOLATION if name == "auto" else 1,
             policy=read_policy(),
             places={},
         )
@@ -80,6 +79,8 @@ def _tried(provider: Provider) -> Iterator[AttackResult]:
         yield from (bench.run(program) for program in PROGRAMS)
         yield from (bench.send(frame) for frame in hostile_frames())
     yield from (try_archive(archive) for archive in hostile_archives())
+    # The suites are read once, here: CPython 3.11's parser is not safe in two threads at a time.
+    pipeline.prepare(pipeline.GradeOptions())
     with ThreadPoolExecutor(GRADINGS_AT_ONCE) as pool:
         quick = [forgery for forgery in _forgeries() if not forgery.slow]
         yield from pool.map(lambda forgery: try_forgery(forgery, provider), quick)

@@ -68,6 +68,7 @@ def reports(request, tmp_path_factory) -> Iterator[dict[str, Future]]:
     selected = [item for item in request.session.items if "reports" in getattr(item, "fixturenames", ())]
     names = sorted({item.callspec.params["name"] for item in selected})
     folders = {name: tmp_path_factory.mktemp(name) for name in names}
+    pipeline.prepare(pipeline.GradeOptions())  # reads the suites, which two threads must not do at once
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield {name: pool.submit(grade_forgery, name, folder) for name, folder in folders.items()}
         pool.shutdown(cancel_futures=True)
