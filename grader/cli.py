@@ -4,39 +4,33 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sys
-import tempfile
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from grader.errors import GraderError, GraderFault, UsageError
+from grader.endings import (
+    DEBUG_FLAG,
+    complain,
+    exit_code_of,
+    interruption_told,
+    own_fault,
+    run_as_process,
+    worst,
+)
+from grader.errors import GraderError, UsageError
 from grader.memory import require_start_memory
-from grader.plain_text import one_line
-from grader.scratch import scratch, shared_folder
+from grader.scratch import scratch
 
 if TYPE_CHECKING:
     from grader.datasets.store import DatasetStatus
     from grader.pipeline import Graded, GradeOptions
     from grader.plan import Plan
-
-INTERRUPTED = 130
-# Which exit code wins when several submissions end differently; the first is the worst.
-SEVERITY = (INTERRUPTED, 3, 4, 2, 1, 0)
-_LAST_STANDARD_STREAM = 2
-DEBUG_FLAG = "--debug"
-# What click raises for wrong arguments; newer versions of typer carry their own copy of click.
-CLICK_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 
 class _Commands(TyperGroup):
@@ -44,22 +38,13 @@ class _Commands(TyperGroup):
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """Read the command line."""
-        with _interruption_told():
+        with interruption_told():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        with _interruption_told():
+        with interruption_told():
             return super().invoke(ctx)
-
-
-@contextmanager
-def _interruption_told() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain("interrupted")
-        raise
 
 
 app = typer.Typer(
@@ -147,7 +132,7 @@ def grade(
             codes.append(error.exit_code)
             continue
         except Exception as error:  # noqa: BLE001  # a fault of ours in one submission is not the next one's
-            codes.append(_own_fault(error, show=DEBUG_FLAG in sys.argv))
+            codes.append(own_fault(error, show_details=DEBUG_FLAG in sys.argv))
             continue
         terminal.print_report(console, graded.report, written)
         codes.append(_exit_code(graded, min_score))
@@ -292,40 +277,15 @@ def data_import(
 
 def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
-    arguments = sys.argv[1:]
-    _open_standard_streams()
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character must not cost a report.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    interruption = _Interruption()
-    signal.signal(signal.SIGINT, interruption)
-    signal.signal(signal.SIGTERM, interruption)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, interruption)
-    code = run(arguments, was_interrupted=lambda: interruption.came)
-    sys.exit(_printed(INTERRUPTED if interruption.came else code))
+    run_as_process(lambda: run(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str], *, was_interrupted: Callable[[], bool] = lambda: False) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    try:
-        return int(app(args=list(arguments), prog_name="grader", standalone_mode=False) or 0)
-    except GraderError as error:
-        complain(str(error))
-        return error.exit_code
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
-    except CLICK_ERROR as error:
-        if error.format_message():  # a bare `grader data` has already shown its help
-            complain(f"{error.format_message().rstrip('.')} (see --help)")
-        return 2
-    except Exception as error:  # noqa: BLE001  # the one catch-all: never a raw traceback
-        if was_interrupted():
-            complain("interrupted")
-            return INTERRUPTED
-        return _own_fault(error, show=DEBUG_FLAG in arguments)
+    return exit_code_of(
+        lambda: app(args=list(arguments), prog_name="grader", standalone_mode=False),
+        show_details=DEBUG_FLAG in arguments,
+    )
 
 
 def output_folders(submissions: Sequence[Path], out: Path) -> dict[Path, Path]:
@@ -354,17 +314,6 @@ def split_check_arguments(arguments: Sequence[str]) -> tuple[Path, tuple[str, ..
     if arguments and not is_question(arguments[0]):
         return Path(arguments[0]), tuple(arguments[1:])
     return Path(), tuple(arguments)
-
-
-def worst(codes: Iterable[int]) -> int:
-    """Return the most serious of several exit codes."""
-    return min(codes, key=SEVERITY.index, default=0)
-
-
-def complain(sentence: str) -> None:
-    """Write one line to standard error, whatever is in it."""
-    with suppress(OSError):  # where nothing can be said, the exit code must do
-        typer.echo(f"grader: {one_line(sentence)}", err=True)
 
 
 def _grade_one(path: Path, options: GradeOptions, plan: Plan) -> Graded:
@@ -411,72 +360,6 @@ def _print_data(rows: Iterable[DatasetStatus]) -> int:
     ]
     terminal.print_table(terminal.make_console(), ("data", "state", "where"), cells)
     return 0
-
-
-def _own_fault(error: Exception, *, show: bool) -> int:
-    again = f"`grader {DEBUG_FLAG} …` shows the details"
-    if show:
-        with suppress(OSError):
-            typer.echo("".join(traceback.format_exception(error)), err=True)
-        again = "see above"
-    if isinstance(error, OSError | MemoryError):
-        complain(f"the machine failed, and nobody loses points for it: {_machine_fault(error)}; {again}")
-    else:
-        kept = again if show else _kept(error) or again
-        complain(f"an unexpected fault in the grader itself ({type(error).__name__}); {kept}")
-    return 3
-
-
-def _machine_fault(error: OSError | MemoryError) -> str:
-    if isinstance(error, MemoryError):
-        return "there is not enough memory"
-    return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
-
-
-def _kept(error: Exception) -> str | None:
-    """Keep an exception in a file for a person, and say where that is; on a full disk say nothing."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="grader-fault-", suffix=".txt", dir=shared_folder(), delete=False, encoding="utf-8"
-        ) as file:
-            file.write("".join(traceback.format_exception(error)))
-    except OSError:
-        return None
-    return f"the details are in {file.name}"
-
-
-def _open_standard_streams() -> None:
-    """Open what a parent closed of the standard streams, or the next files would take their numbers."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD_STREAM:
-        pass
-    os.close(descriptor)
-
-
-def _printed(code: int) -> int:
-    """Print what is still to be printed; return the exit code, which a full disk makes worse."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError as error:
-        from grader.terminal import drop_output
-
-        drop_output()
-        if not isinstance(error, BrokenPipeError) and code != GraderFault.exit_code:  # which has been told
-            complain(f"the output could not be printed: {error.strerror or error}")
-            return worst((code, GraderFault.exit_code))
-    return code
-
-
-class _Interruption:
-    """Ends what runs, and remembers that: libraries turn a KeyboardInterrupt into errors of their own."""
-
-    def __init__(self) -> None:
-        self.came = False
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        """Receive the signal."""
-        self.came = True
-        raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

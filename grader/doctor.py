@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from grader.datasets.store import status
-from grader.pipeline import GRADE_MIN_ISOLATION as GRADE_LEVEL
+from grader.pipeline import GRADE_MIN_ISOLATION
 from grader.plan import EXPERIMENTS_COMMAND
 from grader.sandbox import Finding, survey
 from grader.sandbox.providers import LEVEL_NAMES
@@ -69,7 +69,7 @@ def _isolation_advice(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def _what_holds(best: int) -> tuple[str, ...]:
-    if best >= GRADE_LEVEL:
+    if best >= GRADE_MIN_ISOLATION:
         return (f"Isolation level {best} ({LEVEL_NAMES[best]}) holds here: `grader grade` gives grades.",)
     if best == 1:
         return (

@@ -7,7 +7,7 @@ turn a fault into anything but a fault.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Mapping
 from types import NoneType
 from typing import Any, TypeGuard
 
@@ -53,29 +53,29 @@ def describe_death(end: Obituary, *, what: str, elapsed_s: float, limits: Limits
     """Turn the end of a worker into the fault it is: the student's, or the machine's."""
     after = f"after {elapsed_s:.1f} s"
     status = end.status or 0
-    sentences: dict[Death, Callable[[], GraderError]] = {
-        Death.PRINTED: lambda: StudentFault(
+    faults: Mapping[Death, GraderError] = {
+        Death.PRINTED: StudentFault(
             f"{what} printed more than {limits.output_bytes // MEBIBYTE} MiB and was stopped {after};"
             " print less"
         ),
-        Death.THREADS: lambda: StudentFault(
+        Death.THREADS: StudentFault(
             f"{what} started more than {limits.threads} threads and was stopped {after}; start fewer"
         ),
-        Death.CPU: lambda: StudentTimedOut(f"{what} used more than {limits.cpu_s} s of processor time"),
-        Death.MEMORY: lambda: StudentOutOfMemory(
+        Death.CPU: StudentTimedOut(f"{what} used more than {limits.cpu_s} s of processor time"),
+        Death.MEMORY: StudentOutOfMemory(
             f"{what} was killed by the system {after} for its memory"
             f" ({end.peak.resident_bytes // MEBIBYTE} MiB were seen)"
         ),
-        Death.KILLED: lambda: MachineFault(
+        Death.KILLED: MachineFault(
             f"the process that ran {what} was killed from outside {after}: by a person, or by a system"
             f" short of memory (its own was {end.peak.resident_bytes // MEBIBYTE} MiB)"
         ),
-        Death.CRASHED: lambda: StudentCrashed(f"{what} crashed with {_signal_name(-status)} {after}"),
-        Death.EXITED: lambda: StudentExited(
+        Death.CRASHED: StudentCrashed(f"{what} crashed with {_signal_name(-status)} {after}"),
+        Death.EXITED: StudentExited(
             f"{what} ended the process{_with_code(end.status)} {after}; return a value instead"
         ),
     }
-    return sentences[end.death]()
+    return faults[end.death]
 
 
 def _with_code(status: int | None) -> str:

@@ -104,7 +104,6 @@ class Grading:
         self._no_isolation: str | None = None
         self._notes: dict[str, str] = {}
         self._flags: list[Flag] = []
-        self._is_scanned = False
         self._spent_s = 0.0  # by calls of checks that have ended
         self.shared: dict[str, Any] = {}  # of the question at hand
 
@@ -115,6 +114,10 @@ class Grading:
     def flag(self, item: pytest.Item, kind: str, message: str) -> None:
         """Keep what a person should look at, whatever becomes of the check."""
         self._flags.append(Flag(kind, message, where=self._id_of(item)))
+
+    def passed(self) -> frozenset[str]:
+        """Return the checks that have passed so far, of all questions."""
+        return frozenset(name for name, found in self._results.items() if found.outcome is Outcome.PASSED)
 
     def student_for(self, item: pytest.Item) -> Student:
         """Return the question's student, ready for this check: one worker a question."""
@@ -225,10 +228,10 @@ class Grading:
 
     def _open(self, config: pytest.Config) -> Student:
         student: Student = config.hook.pytest_grader_open_student(grading_request=self.request)
+        is_first = self._isolation is None
         self._isolation = student.isolation
         self._versions = dict(student.versions)
-        if not self._is_scanned:  # now that none of the submission's code has run yet
-            self._is_scanned = True
+        if is_first:  # now that none of the submission's code has run yet
             self._flags += _scanned(student)
         return student
 
@@ -330,6 +333,16 @@ def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
 def flag(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Return a function that takes a kind and a sentence for a person to look at; it costs no points."""
     return partial(request.config.stash[GRADING].flag, request.node)
+
+
+@pytest.fixture
+def passed(request: pytest.FixtureRequest) -> frozenset[str]:
+    """Return the checks of this grading that have passed so far, of all questions.
+
+    Where a part of the submission does not work, another question's check makes do without it, so that nobody
+    pays twice. A part that worked in its own question has no such excuse: it fails where failing pays.
+    """
+    return request.config.stash[GRADING].passed()
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from grader.endings import drop_output
 from grader.model import Outcome, Visibility
 from grader.plain_text import one_line, scrub
 from grader.plan import Plan
@@ -50,13 +49,6 @@ class _Console(Console):
         drop_output()
 
 
-def drop_output() -> None:
-    """Send what is still to be printed nowhere, so that Python does not fail on it at the end."""
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, sys.stdout.fileno())
-    os.close(descriptor)
-
-
 def quiet(text: str) -> str:
     """Break up the words that make a CI service obey a line of its log."""
     return text.replace("##[", "## [").replace("##vso[", "## vso[")
@@ -71,14 +63,7 @@ def points(value: Decimal) -> str:
 def progress(console: Console, plan: Plan, name: str) -> Iterator[Callable[[Event], None]]:
     """Show a bar while checks run, on a terminal only; lend the function that takes the events."""
     titles = {planned.check.id: planned.check.title for planned in plan.checks}
-    columns = (
-        TextColumn("{task.fields[name]}", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with _bar(console) as bar:
         task = bar.add_task("starting", total=len(titles), name=name)
 
         def show(event: Event) -> None:
@@ -88,6 +73,20 @@ def progress(console: Console, plan: Plan, name: str) -> Iterator[Callable[[Even
             )
 
         yield show
+
+
+def _bar(console: Console) -> Progress:
+    """Return a bar for a terminal: a task has a `name`, and says what it is at as its description."""
+    return Progress(
+        TextColumn("{task.fields[name]}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def print_report(console: Console, report: Report, path: Path) -> None:
@@ -211,15 +210,8 @@ def print_rubric(console: Console, plan: Plan) -> None:
 @contextmanager
 def attack_progress(console: Console, *, total: int) -> Iterator[Callable[[AttackResult], None]]:
     """Show a bar while attacks are tried, on a terminal only; lend the function that takes the results."""
-    columns = (
-        TextColumn("attacks"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=total)
+    with _bar(console) as bar:
+        task = bar.add_task("starting", total=total, name="attacks")
         yield lambda result: bar.update(task, advance=1, description=result.attack.id)
 
 

@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from grader.errors import SandboxUnavailable
@@ -46,21 +46,18 @@ def wrap(worker: Worker) -> Command:
 def _be_readable(worker: Worker) -> None:
     needed = (worker.interpreter, worker.folder, *map(Path, worker.view.entries))
     for path in (*needed, *map(Path, worker.policy.standard_library)):
-        if closed := next(_closed_to_others(path), None):
+        if closed := _closed_to_others(path):
             raise SandboxUnavailable(f"other users cannot read {closed}, which the worker needs")
-    if closed := next(_closed_to_others(worker.root.parent), None):
+    if closed := _closed_to_others(worker.root.parent):
         raise SandboxUnavailable(f"other users cannot enter {closed}, where the submission lies")
 
 
-def _closed_to_others(path: Path) -> Iterator[Path]:
-    """Yield what keeps others from reading a path, from the top: folders to pass, and the path itself."""
-    for folder in reversed(path.parents):
-        if not folder.stat().st_mode & ENTERED_BY_ALL:
-            yield folder
-    if not path.is_dir() and not path.stat().st_mode & READ_BY_ALL:
-        yield path
-    if path.is_dir() and not path.stat().st_mode & ENTERED_BY_ALL:
-        yield path
+def _closed_to_others(path: Path) -> Path | None:
+    """Return what keeps others from reading a path, from the top: a folder to pass, or the path itself."""
+    for each in (*reversed(path.parents), path):
+        if not each.stat().st_mode & (ENTERED_BY_ALL if each.is_dir() else READ_BY_ALL):
+            return each
+    return None
 
 
 def _free_account(numbers: Sequence[int]) -> int:

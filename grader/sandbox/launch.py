@@ -111,6 +111,7 @@ def _no_process(error: OSError) -> MachineFault:
 
 
 def _did_not_start(process: WorkerProcess) -> SandboxUnavailable:
+    process.kill()  # only then all that it printed is here
     printed = bytes(process.output.first[-300:]).decode("utf-8", "replace").strip().splitlines()
     detail = f": {printed[-1]}" if printed else ""
     return SandboxUnavailable(f"the worker did not start{detail}")
@@ -142,7 +143,7 @@ def _start_request(
             **process.command.limits,
         },
         "files": {
-            "read": [*policy.read, *policy.standard_library_entries(), *view.entries, str(root)],
+            "read": [*policy.read, *policy.standard_library_entries, *view.entries, str(root)],
             "list_only": list(policy.standard_library),
             "write": list(policy.write),
         },

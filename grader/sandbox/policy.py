@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,18 +27,10 @@ class Policy:
     keep_last_bytes: int
     read: tuple[str, ...]  # files and folders of the system
     standard_library: tuple[str, ...]  # its folders
+    standard_library_entries: tuple[str, ...]  # what is in them: Landlock grants a folder with all below it
     not_in_standard_library: tuple[str, ...]  # names in there that belong to others
     write: tuple[str, ...]
     accounts: range
-
-    def standard_library_entries(self) -> list[str]:
-        """Return what is in the standard library one by one: Landlock grants a folder with all below it."""
-        return [
-            str(entry)
-            for folder in self.standard_library
-            for entry in sorted(Path(folder).iterdir())
-            if entry.name not in self.not_in_standard_library
-        ]
 
 
 @cache
@@ -46,23 +39,28 @@ def read_policy() -> Policy:
     raw = policy_table()
     passed_on = settings.environment_values(raw["environment_passed_on"]["names"])
     multiarch = sysconfig.get_config_var("MULTIARCH") or f"{sys.platform}-none"
+    folders = sorted({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")})
+    left_out = tuple(raw["files"]["not_in_standard_library"])
     return Policy(
         limits=Limits(**raw["limits"]),
         environment=raw["environment"] | passed_on,
         keep_first_bytes=raw["output"]["keep_first_bytes"],
         keep_last_bytes=raw["output"]["keep_last_bytes"],
         read=tuple(path.format(multiarch=multiarch) for path in raw["files"]["read"]),
-        standard_library=tuple(sorted(_standard_library_folders())),
-        not_in_standard_library=tuple(raw["files"]["not_in_standard_library"]),
+        standard_library=tuple(map(str, folders)),
+        standard_library_entries=tuple(
+            str(entry)
+            for folder in folders
+            for entry in sorted(folder.iterdir())
+            if entry.name not in left_out
+        ),
+        not_in_standard_library=left_out,
         write=tuple(raw["files"]["write"]),
         accounts=range(raw["accounts"]["first"], raw["accounts"]["last"] + 1),
     )
 
 
-def policy_table() -> dict[str, Any]:
+@cache
+def policy_table() -> Mapping[str, Any]:
     """Return the policy file as it is written."""
     return tomllib.loads(POLICY_FILE.read_text(encoding="utf-8"))
-
-
-def _standard_library_folders() -> set[str]:
-    return {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib")}

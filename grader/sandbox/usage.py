@@ -33,9 +33,17 @@ class Usage:
         )
 
 
+def stat_fields(process_id: int | str) -> list[str]:
+    """Return the fields of /proc/PID/stat after the name, which may hold anything; [] of one that is gone."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def usage_of(process_id: int) -> Usage:
     """Look at a process; one that is gone, or cannot be looked at, uses nothing."""
-    fields = _stat(process_id)
+    fields = stat_fields(process_id)
     if len(fields) < 22:
         return Usage()
     # proc(5), counted from the state: utime and stime are 11 and 12, num_threads 17, rss 21.
@@ -55,7 +63,7 @@ def held_up_s(process_id: int | str) -> float:
         own_ns, waited_ns = map(int, Path(f"/proc/{process_id}/schedstat").read_text().split()[:2])
     except (OSError, ValueError):
         return 0.0
-    return waited_ns / 1e9 - max(0.0, _cpu_s(_stat(process_id)) - own_ns / 1e9)
+    return waited_ns / 1e9 - max(0.0, _cpu_s(stat_fields(process_id)) - own_ns / 1e9)
 
 
 def innermost(process_id: int) -> int:
@@ -76,7 +84,7 @@ def children_of(process_id: int) -> Iterator[int]:
 
 def is_running(process_id: int) -> bool:
     """Whether a process is there and is more than an entry that nobody has collected yet."""
-    return _stat(process_id)[:1] not in ([], ["Z"], ["X"])
+    return stat_fields(process_id)[:1] not in ([], ["Z"], ["X"])
 
 
 def namespace_depth(process_id: int) -> int:
@@ -112,11 +120,3 @@ def _control_groups() -> set[str]:
 
 def _cpu_s(fields: list[str]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if len(fields) > 12 else 0.0
-
-
-def _stat(process_id: int | str) -> list[str]:
-    """Return the fields of /proc/PID/stat after the name, which may hold anything."""
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []

@@ -125,7 +125,8 @@ class WorkerProcess:
             raise
         ours.settimeout(0)
         self._worker_id = self._process.pid
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     @property
     def command(self) -> Command:
@@ -176,6 +177,7 @@ class WorkerProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(REAP_SECONDS)
         self._wait_until_gone()
+        self._watcher.join(REAP_SECONDS)  # it takes in the rest of the output
         trusted.end_orphans()
         return self._process.returncode
 
@@ -281,9 +283,12 @@ class WorkerProcess:
         self.output.add(data)
         if self.output.total > self._policy.limits.output_bytes:
             self._stop(Death.PRINTED)
-        if not data:  # the end of its output is not the end of a worker
-            time.sleep(WATCH_SECONDS)
-        return bool(data) or is_running(self._worker_id)
+        if data:
+            return True
+        if not is_running(self._worker_id):
+            return False
+        time.sleep(WATCH_SECONDS)  # the end of its output is not the end of a worker
+        return True
 
     def _look(self) -> None:
         if self._worker_id == self._process.pid and self._command.tells_status:

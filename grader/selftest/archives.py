@@ -10,6 +10,7 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from grader.selftest.records import HostileArchive
@@ -33,9 +34,10 @@ MEBIBYTE = 1 << 20
 OWN = ("own",)
 
 
-def hostile_archives() -> list[HostileArchive]:
+@cache
+def hostile_archives() -> tuple[HostileArchive, ...]:
     """Make every hostile archive; each holds the honest work too, so that nothing but its trick is wrong."""
-    return [
+    return (
         *_places(),
         *_kinds_of_entries(),
         *_bombs(),
@@ -47,7 +49,7 @@ def hostile_archives() -> list[HostileArchive]:
         *_leftovers(),
         *_sources(),
         *_own(),
-    ]
+    )
 
 
 def _hostile(id_: str, title: str, data: bytes, *, never_there: Sequence[str] = ()) -> HostileArchive:

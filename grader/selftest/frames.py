@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from grader.selftest.records import HostileFrame
@@ -22,10 +23,11 @@ _FAULT = {"kind": "raised", "type": "ValueError", "message": "", "where": []}
 _GIBIBYTE = 1 << 30
 
 
-def hostile_frames() -> list[HostileFrame]:
+@cache
+def hostile_frames() -> tuple[HostileFrame, ...]:
     """Return every frame of this module; each is made for the request that waits for its answer."""
     sources = (_desynchronised(), _no_json(), _too_much(), _odd_arrays(), _odd_values(), _odd_faults())
-    return [frame for source in sources for frame in source]
+    return tuple(frame for source in sources for frame in source)
 
 
 def _desynchronised() -> Iterator[HostileFrame]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from grader.sandbox.usage import stat_fields
+
 _IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
 SAMPLE_SECONDS = 0.05
 SETTLE_SECONDS = 3.0
@@ -110,12 +112,9 @@ def _all_processes() -> Iterator[ProcessState]:
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
-        try:
-            # The name is in brackets and may hold anything, brackets too.
-            words = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        yield ProcessState(int(folder.name), int(words[1]), words[0], int(words[17]), int(words[21]) * page)
+        number = int(folder.name)
+        if words := stat_fields(number):
+            yield ProcessState(number, int(words[1]), words[0], int(words[17]), int(words[21]) * page)
 
 
 def standing(process_id: int) -> dict[str, str]:
@@ -128,7 +127,8 @@ def standing(process_id: int) -> dict[str, str]:
 
 
 def _standing(folder: Path, process_id: int) -> dict[str, str]:
-    words = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    if not (words := stat_fields(process_id)):
+        return {}
     return {
         "stopped": str(words[0] in "Tt"),
         "nice value": words[16],

@@ -379,7 +379,9 @@ import sys
 def seen():
     root = os.path.abspath(__file__).split("/mytorch")[0]
     things = [sys.argv, sorted(os.environ.items()), os.getcwd(), sys.path, sorted(sys.modules)]
-    things += [sys.flags, sys.executable, os.cpu_count(), os.getuid(), os.getpgrp() == os.getpid()]
+    things += [sys.flags, sys.executable, os.cpu_count(), os.getpgrp() == os.getpid()]
+    # Not the user itself: a sandbox account has another number each time.
+    things += [os.getuid() == os.geteuid(), os.getgroups()]
     things += [sys.stdin.fileno(), os.isatty(1), resource.getrlimit(resource.RLIMIT_AS)]
     return [repr(thing).replace(root, "ROOT") for thing in things]
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 
 # Highest first. A module may import from its own row and the rows below it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"cli", "terminal", "doctor"}),
+    frozenset({"cli", "terminal", "doctor", "endings"}),
     frozenset({"selftest"}),
     frozenset({"pipeline", "session"}),
     frozenset({"pytest_plugin", "assignments"}),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import cli, doctor, pipeline
+from grader import cli, doctor, endings, pipeline
 from grader.errors import (
     DataUnavailable,
     GraderFault,
@@ -91,11 +91,11 @@ def test_a_score_below_the_asked_one_is_exit_1_and_not_below_is_0(asked, tmp_pat
 
 
 def test_the_worst_of_several_exit_codes_wins():
-    assert cli.worst([0, 1, 0]) == 1
-    assert cli.worst([1, 2]) == 2
-    assert cli.worst([2, 4, 3]) == 3
-    assert cli.worst([3, 130]) == 130
-    assert cli.worst([]) == 0
+    assert endings.worst([0, 1, 0]) == 1
+    assert endings.worst([1, 2]) == 2
+    assert endings.worst([2, 4, 3]) == 3
+    assert endings.worst([3, 130]) == 130
+    assert endings.worst([]) == 0
 
 
 def test_after_an_interruption_no_other_submission_is_begun(asked, tmp_path, capsys):
@@ -259,7 +259,7 @@ def test_the_same_submission_twice_is_refused(tmp_path):
 
 
 def test_a_complaint_is_one_line_whatever_is_in_it(capsys):
-    cli.complain("a\n\x1b[31mb\u202e")
+    endings.complain("a\n\x1b[31mb\u202e")
     assert capsys.readouterr().err == "grader: a b\n"
 
 
