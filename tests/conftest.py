@@ -1,4 +1,4 @@
-"""What several kinds of tests need: real data, where this machine has it."""
+"""What several kinds of tests need, where this machine has it: real data, sandboxes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
+from grader import sandbox
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,3 +39,8 @@ def real_mnist_folder() -> Path:
 @pytest.fixture(scope="session")
 def real_bloodmnist_folder() -> Path:
     return real_folder("GRADER_TEST_BLOODMNIST", "bloodmnist")
+
+
+@pytest.fixture(scope="session")
+def available() -> dict[str, sandbox.Finding]:
+    return {finding.name: finding for finding in sandbox.survey()}

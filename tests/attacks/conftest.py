@@ -10,12 +10,7 @@ from grader import sandbox
 from grader.sandbox.providers import PROVIDERS, Provider
 from grader.selftest.bench import Bench
 from grader.selftest.run import attacks_folder
-from tests.required import not_here
-
-
-@pytest.fixture(scope="session")
-def available() -> dict[str, sandbox.Finding]:
-    return {finding.name: finding for finding in sandbox.survey()}
+from tests.required import if_here
 
 
 @pytest.fixture(
@@ -39,8 +34,6 @@ def open_bench(available) -> Iterator[Bench]:
 
 
 def _bench_on(provider: Provider, available: dict[str, sandbox.Finding]) -> Iterator[Bench]:
-    finding = available[provider.name]
-    if not finding.available:
-        not_here(f"{finding.name}: {finding.reason}")
+    if_here(available[provider.name])
     with Bench(attacks_folder() / "programs", provider) as opened:
         yield opened

@@ -305,35 +305,32 @@ FAILING_PLUGINS = {
 }
 
 
-def grade_on_the_command_line(tmp_path, monkeypatch, options) -> tuple[int, str]:
-    """Grade an empty submission by these options; return the exit code and what is in report.json."""
-    monkeypatch.setattr(pipeline, "HW1", options.assignment)
-    out = tmp_path / "out"
-    code = cli.run(["grade", str(write_submission(tmp_path / "alice")), "--out", str(out)])
-    return code, (out / "report.json").read_text(encoding="utf-8")
+@pytest.fixture
+def our_failure(tmp_path, monkeypatch):
+    """Return a function that grades an empty submission by its options, and holds that the fault is ours."""
+
+    def grade(options) -> None:
+        monkeypatch.setattr(pipeline, "HW1", options.assignment)
+        out = tmp_path / "out"
+        code = cli.run(["grade", str(write_submission(tmp_path / "alice")), "--out", str(out)])
+        require_ours((out / "report.json").read_text(encoding="utf-8"), options)
+        assert code == 3
+
+    return grade
 
 
 @pytest.mark.parametrize("body", FAILING_CHECKS.values(), ids=FAILING_CHECKS)
-def test_a_check_of_ours_that_fails_by_itself_is_exit_code_3_and_a_report(tiny, tmp_path, monkeypatch, body):
-    options = tiny(first=body)
-    code, text = grade_on_the_command_line(tmp_path, monkeypatch, options)
-    require_ours(text, options)
-    assert code == 3
+def test_a_check_of_ours_that_fails_by_itself_is_exit_code_3_and_a_report(tiny, our_failure, body):
+    our_failure(tiny(first=body))
 
 
 @pytest.mark.parametrize("more", FAILING_PLUGINS.values(), ids=FAILING_PLUGINS)
-def test_a_plugin_that_fails_is_exit_code_3_and_a_report(tiny, tmp_path, monkeypatch, more):
-    options = tiny(more=more)
-    code, text = grade_on_the_command_line(tmp_path, monkeypatch, options)
-    require_ours(text, options)
-    assert code == 3
+def test_a_plugin_that_fails_is_exit_code_3_and_a_report(tiny, our_failure, more):
+    our_failure(tiny(more=more))
 
 
-def test_a_student_that_cannot_be_opened_for_no_known_reason_is_our_failure(tiny, tmp_path, monkeypatch):
-    options = tiny(student=FAKE_STUDENT.replace("return FakeStudent()", "1 / 0"))
-    code, text = grade_on_the_command_line(tmp_path, monkeypatch, options)
-    require_ours(text, options)
-    assert code == 3
+def test_a_student_that_cannot_be_opened_for_no_known_reason_is_our_failure(tiny, our_failure):
+    our_failure(tiny(student=FAKE_STUDENT.replace("return FakeStudent()", "1 / 0")))
 
 
 # ---------------------------------------------------------------------------- whatever a submission does

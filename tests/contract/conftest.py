@@ -8,14 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import sandbox
 from grader.sandbox.providers import PROVIDERS
-from tests.required import not_here
-
-
-@pytest.fixture(scope="session")
-def available() -> dict[str, sandbox.Finding]:
-    return {finding.name: finding for finding in sandbox.survey()}
+from tests.required import if_here, not_here
 
 
 @pytest.fixture
@@ -29,21 +23,15 @@ def folder():
 
 @pytest.fixture(params=[provider.name for provider in PROVIDERS])
 def provider(request, available) -> str:
-    return _if_available(available[request.param])
+    return if_here(available[request.param])
 
 
 @pytest.fixture(params=[provider.name for provider in PROVIDERS if provider.level >= 2])
 def confining_provider(request, available) -> str:
-    return _if_available(available[request.param])
+    return if_here(available[request.param])
 
 
 @pytest.fixture
 def needs_confinement(available) -> None:
     if not any(finding.available for finding in available.values() if finding.level >= 2):
         not_here(f"confined: {available['confined'].reason}")
-
-
-def _if_available(finding: sandbox.Finding) -> str:
-    if not finding.available:
-        not_here(f"{finding.name}: {finding.reason}")
-    return finding.name
