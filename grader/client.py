@@ -86,6 +86,8 @@ class Student:
         self.spent_s = 0.0
         self._check_s = self.limits.check_s if seconds is None else seconds
         self._training_s = self.limits.training_s
+        if self._worker is not None and self._worker.process.threads() > self.limits.threads_kept:
+            self.close()  # or this check would pay for the threads of the last one
         self.seed(seed)
 
     def seed(self, value: int) -> None:

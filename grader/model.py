@@ -132,6 +132,7 @@ class Limits:
     file_bytes: int
     open_files: int
     threads: int
+    threads_kept: int
     stack_bytes: int
     output_bytes: int
     response_bytes: int

@@ -139,6 +139,10 @@ class WorkerProcess:
         self._worker_id = innermost(self._process.pid)
         return self._worker_id
 
+    def threads(self) -> int:
+        """Return how many threads the worker has; 0 where that cannot be seen."""
+        return usage_of(self.process_id).threads
+
     def exchange(
         self,
         header: dict[str, Any],
@@ -174,8 +178,7 @@ class WorkerProcess:
         """Stop the worker and whatever it started; return its exit status, negative for a signal."""
         self._end_group()
         self._connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(REAP_SECONDS)
+        self._ended(REAP_SECONDS)
         self._wait_until_gone()
         self._watcher.join(REAP_SECONDS)  # it takes in the rest of the output
         trusted.end_orphans()
@@ -183,9 +186,8 @@ class WorkerProcess:
 
     def obituary(self) -> Obituary:
         """Wait a moment for a worker that closed its socket to end, and say how it ended."""
-        try:
-            status = self._process.wait(1.0)
-        except subprocess.TimeoutExpired:
+        status = self._ended(1.0)
+        if status is None:
             return Obituary(self._stopped or Death.EXITED, None, self._peak)
         if self._command.tells_status and status > WRAPPED_SIGNAL:
             status = WRAPPED_SIGNAL - status
@@ -319,6 +321,29 @@ class WorkerProcess:
         enough = min(limits.memory_bytes, machine_memory_bytes()) / 2
         return Death.MEMORY if self._peak.resident_bytes >= enough else Death.KILLED
 
+    def _ended(self, seconds: float) -> int | None:
+        """Return the exit status, negative for a signal; None where the process does not end meanwhile.
+
+        The system's own account of its memory comes with the status: what grew between two looks is in it.
+        """
+        give_up = time.monotonic() + seconds
+        while self._process.returncode is None and time.monotonic() < give_up:
+            if not self._collect():
+                time.sleep(0.001)
+        return self._process.returncode
+
+    def _collect(self) -> bool:
+        if sys.platform != "linux":
+            return self._process.poll() is not None
+        try:
+            process_id, status, used = os.wait4(self._process.pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else has collected it
+            return self._process.poll() is not None
+        if process_id:
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self._peak = self._peak.largest_with(Usage(resident_bytes=_own_peak_bytes(used.ru_maxrss << 10)))
+        return bool(process_id)
+
     def _end_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if sys.platform == "win32":
@@ -332,6 +357,17 @@ class WorkerProcess:
         give_up = time.monotonic() + REAP_SECONDS
         while self._command.tells_status and entry.exists() and time.monotonic() < give_up:
             time.sleep(0.001)
+
+
+def _own_peak_bytes(peak_bytes: int) -> int:
+    """Return the most memory that a process held; 0 where that may be what it was started with.
+
+    Until it runs its own program a process counts the memory of the one that started it.
+    """
+    import resource  # noqa: PLC0415 -- not on Windows
+
+    started_with = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    return peak_bytes if peak_bytes > started_with else 0
 
 
 def _is_readable(descriptor: int) -> bool:

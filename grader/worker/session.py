@@ -202,6 +202,13 @@ def _own_copy(value: object) -> object:
 
 def describe_fault(error: BaseException, root: str) -> dict[str, Json]:
     """Describe an exception of the student's in plain data; whatever it does while we ask is survived."""
+    try:
+        return _described(error, root)
+    except BaseException:  # noqa: BLE001 -- its class, and that class's class, are the student's too
+        return {"kind": "raised", "type": "an exception", "message": "(it cannot be described)", "where": []}
+
+
+def _described(error: BaseException, root: str) -> dict[str, Json]:
     kind = "raised"
     if isinstance(error, SystemExit):
         kind = "exited"

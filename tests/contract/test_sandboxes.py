@@ -307,6 +307,42 @@ def test_torch_and_the_grader_are_not_importable(student, folder):
     assert student.new("Sigmoid").forward(["torch", "scipy", "grader", "pytest", "reference"]) == []
 
 
+ODD_EXCEPTIONS = """
+    class Unnamed(type):
+        __name__ = property(lambda cls: 1 / 0)
+    class Numbered(type):
+        __name__ = 7
+    class Broken(type):
+        __name__ = "\\ud800"
+    class Odd(Exception):
+        __str__ = __repr__ = lambda self: 1 / 0
+    class Elsewhere(Exception):
+        __class__ = property(lambda self: 1 / 0)
+    class Traceless(Exception):
+        __traceback__ = property(lambda self: 1 / 0)
+    class Unnamed(Exception, metaclass=Unnamed):
+        pass
+    class Numbered(Exception, metaclass=Numbered):
+        pass
+    class Broken(Exception, metaclass=Broken):
+        pass
+    class ReLU:
+        def forward(self, name):
+            raise globals()[name]("said")
+"""
+
+
+@pytest.mark.parametrize("name", ["Unnamed", "Numbered", "Broken", "Odd", "Elsewhere", "Traceless"])
+def test_an_exception_that_cannot_be_described_is_one_all_the_same(folder, provider, name):
+    root = write_package(folder, mytorch__nn__modules__activation=ODD_EXCEPTIONS)
+    with open_student(root, places=PLACES, provider=provider, min_isolation=1, policy=POLICY) as opened:
+        layer = opened.new("ReLU")
+        for _ in range(2):
+            with pytest.raises(StudentRaised, match="raised"):
+                layer.forward(name)
+        assert opened.workers_started == 1
+
+
 def test_no_worker_outlives_its_student(folder, provider):
     root = write_package(folder, mytorch__nn__modules__activation=NAUGHTY)
     opened = open_student(root, places=PLACES, provider=provider, min_isolation=1, policy=POLICY)

@@ -25,13 +25,14 @@ from grader.errors import (
     StudentOutOfMemory,
     StudentTimedOut,
 )
+from grader.sandbox.launch import WORKER_FOLDER
 from grader.sandbox.policy import read_policy
 from tests.contract.submissions import write_package
 
 POLICY = dataclasses.replace(
     read_policy(),
     limits=dataclasses.replace(
-        read_policy().limits, call_s=3.0, import_s=3.0, threads=40, responses_bytes=3 << 20
+        read_policy().limits, call_s=3.0, import_s=3.0, threads=40, threads_kept=15, responses_bytes=3 << 20
     ),
 )
 
@@ -57,6 +58,9 @@ NAUGHTY = """
             for each in pool:
                 each.join()
             return len(pool)
+        def leave_threads(count=10):
+            for _ in range(count):
+                threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
         def sleep():
             time.sleep(1000)
         def work():
@@ -78,6 +82,7 @@ NAUGHTY = """
             held = []
             while True:
                 held.append(np.ones(1 << 20))
+                time.sleep(0.01)  # behind a wrapper its memory is known from looks only, 50 ms apart
         def exit_137():
             os._exit(137)
         def exit_127():
@@ -125,6 +130,16 @@ def test_a_thread_bomb_is_stopped_and_its_machine_keeps_its_process_numbers(open
     student = opened(provider)
     with pytest.raises(StudentFault, match="thread"):  # stopped by us, or refused by the system
         do(student, what)
+    student.begin_check("next", seed=1)
+    assert do(student, "few_threads") == 30
+
+
+def test_threads_that_a_check_leaves_behind_are_not_the_next_ones(opened, provider):
+    student = opened(provider)
+    for workers_started in (1, 2):  # 10 threads may stay, 20 may not
+        do(student, "leave_threads")
+        student.begin_check("next", seed=1)
+        assert student.workers_started == workers_started
     assert do(student, "few_threads") == 30
 
 
@@ -231,11 +246,12 @@ def test_a_daemon_that_leaves_its_group_is_ended_with_its_worker_where_nothing_f
 
 
 def workers() -> set[str]:
-    """Return the running processes that are workers, by number and start."""
+    """Return the running processes that are workers of this checkout, by number and start."""
+    folder = os.fsencode(WORKER_FOLDER)
     found = set()
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if b"grader/worker" in (entry / "cmdline").read_bytes():
+            if folder in (entry / "cmdline").read_bytes().split(b"\0"):
                 found.add(f"{entry.name} {(entry / 'stat').read_text().rpartition(')')[2].split()[19]}")
     return found
 
@@ -251,6 +267,7 @@ def small_memory_group():
             continue
         try:
             (group / limit).write_text(str(300 << 20))
+            (group / "cgroup.procs").read_text()  # a plain folder where control groups would be has none
             yield group
         except OSError:
             continue

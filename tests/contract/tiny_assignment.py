@@ -24,6 +24,7 @@ LIMITS = Limits(
     file_bytes=2**20,
     open_files=64,
     threads=64,
+    threads_kept=40,
     stack_bytes=2**23,
     output_bytes=2**20,
     response_bytes=2**20,
