@@ -154,8 +154,8 @@ def grade(
 @app.command()
 def mark(
     report: Annotated[Path, typer.Argument(metavar="REPORT.json", help="A report of `grader grade`.")],
-    question: Annotated[str, typer.Argument(help="The question, such as q2.2.")],
-    points: Annotated[str, typer.Argument(help="From 0 to what the part is worth.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Such as q2.2.")],
+    points: Annotated[str, typer.Argument(metavar="POINTS", help="From 0 to what the part is worth.")],
     *,
     by: Annotated[str, typer.Option(help="Who marks.")],
     comment: Annotated[str | None, typer.Option(help="What the student is told.")] = None,

@@ -15,7 +15,7 @@ from typing import Any
 
 MEBIBYTE = 1 << 20
 MAX_NOTEBOOK_BYTES = 64 * MEBIBYTE  # as large as intake lets a file be: a notebook full of figures
-MAX_QUOTES = 2_000_000  # a notebook of 60 MB with tables in HTML has some 200,000
+MAX_QUOTES = 1_000_000  # a notebook of 60 MB with tables in HTML has some 200,000
 MAX_VALUES = 1_000_000  # each one costs some 80 bytes of memory
 MAX_DEPTH = 64  # figures of plotly reach 12
 LONG_STRING_BYTES = 64 << 10  # a picture; whoever writes has his text stored line by line

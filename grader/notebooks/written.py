@@ -21,7 +21,7 @@ _PLACEHOLDER = re.compile(
     r"(?:todo|please)?(?:double)?(?:clickto)?(?:write|type|enter|put|insert|add|edit)?(?:your|my)?"
     r"(?:written)?(?:answer|analysis|comparison|response|solution|explanation|text|words)?s?(?:goes|go)?(?:here|below)?"
 )
-_ORNAMENTS = frozenset(".…-_*=#>~` \t")
+_ORNAMENTS = frozenset(".…-_*=#> \t")
 _NEW_CELL_OF_JUPYTER = "typemarkdownandlatexalpha2"
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 _WORTH = re.compile(r"\([^()]{0,60}\bpoints?\b[^()]{0,60}\)")
