@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 from grader.errors import MachineFault, UsageError
@@ -35,9 +37,8 @@ def mark(
 ) -> Report:
     """Add a mark to a report on disk and return the report; raise UsageError where it cannot be given.
 
-    Raise MachineFault where the report cannot be written; it is as it was then.
-
-    Two people may mark one report at the same time: one waits for the other.
+    Raise MachineFault where the report cannot be written; it stays as it was then. Two people may mark one
+    report at the same time: one waits for the other.
     """
     path = path.resolve()
     name = one_line(by, max_bytes=MAX_NAME_BYTES)
@@ -46,21 +47,26 @@ def mark(
     with folder_held(path.parent):
         report = _read(path)
         row = written_part(report, question, part)
-        given = MarkReport(
-            question=row.id.rpartition(".")[0],
-            part=row.id.rpartition(".")[2],
-            by=name,
-            at=_now(),
-            points=_points(points, row),
-            comment=comment or None,
-            answer_sha256=None if row.answer is None else row.answer.sha256,
-        )
+        given = _mark_of(row, _points(points, row), by=name, comment=comment or None)
         changed = marked(report, (*report.marks, given))
         try:
             write_atomically(path, render(changed))
         except OSError as error:
             raise MachineFault(f"{path} cannot be written: {error.strerror or error}") from error
     return changed
+
+
+def _mark_of(row: CheckReport, points: Decimal, *, by: str, comment: str | None) -> MarkReport:
+    question, _, part = row.id.rpartition(".")
+    return MarkReport(
+        question=question,
+        part=part,
+        by=by,
+        at=_now(),
+        points=points,
+        comment=comment,
+        answer_sha256=None if row.answer is None else row.answer.sha256,
+    )
 
 
 def written_part(report: Report, question: str, part: str | None = None) -> CheckReport:
@@ -71,21 +77,18 @@ def written_part(report: Report, question: str, part: str | None = None) -> Chec
         raise UsageError(
             f"there is no written part in this report ({report.status}): nothing waits for a person"
         )
-    of_question = {row.id: row for row in rows if row.id.rpartition(".")[0] == wanted}
-    if not of_question:
+    parts = {row.id.rpartition(".")[2]: row for row in rows if row.id.rpartition(".")[0] == wanted}
+    if not parts:
         having = ", ".join(dict.fromkeys(row.id.rpartition(".")[0] for row in rows))
         known = {each.id for each in report.questions}
         why = "has no written part" if wanted in known else "is not in this report"
         raise UsageError(f"{one_line(wanted)!r} {why}; a person marks the written parts of {having}")
-    names = ", ".join(name.rpartition(".")[2] for name in of_question)
-    if part is None and len(of_question) > 1:
-        raise UsageError(f"{wanted} has several written parts; name one with --part: {names}")
-    if part is None:
-        return next(iter(of_question.values()))
-    found = of_question.get(f"{wanted}.{part.strip().lower()}")
-    if found is None:
-        raise UsageError(f"{wanted} has no written part {one_line(part)!r}; it has: {names}")
-    return found
+    if part is None and len(parts) > 1:
+        raise UsageError(f"{wanted} has several written parts; name one with --part: {', '.join(parts)}")
+    name = next(iter(parts)) if part is None else part.strip().lower()
+    if name not in parts:
+        raise UsageError(f"{wanted} has no written part {one_line(name)!r}; it has: {', '.join(parts)}")
+    return parts[name]
 
 
 def require_own_marks(folder: Path, *, name: str, assignment: str) -> None:
@@ -104,18 +107,18 @@ def write_keeping_marks(report: Report, folder: Path, formats: tuple[str, ...] =
     A file there that is no report that can be read is moved aside, since there may be marks in it.
     """
     path = folder / FORMATS["json"].file_name
-    folder.mkdir(parents=True, exist_ok=True)
     with folder_held(folder):
         earlier = _earlier(path)
-        sentences: tuple[str, ...] = ()
+        if earlier is None:
+            return Kept(report, write_report(report, folder, formats))
         if isinstance(earlier, Report):
             _require_own_marks(earlier, folder, name=report.submission.name, assignment=report.assignment.id)
             report = marked(report, (*earlier.marks, *report.marks))
-            sentences = _about(report)
-        elif earlier is not None:
-            kept = _moved_aside(path)
-            sentences = (f"{earlier}; it was kept as {kept}, and marks in it were not carried over",)
-        return Kept(report, write_report(report, folder, formats), sentences)
+            return Kept(report, write_report(report, folder, formats), _about(report))
+        with _moved_aside(path) as aside:
+            written = write_report(report, folder, formats)
+        sentence = f"{earlier}; it was kept as {aside}, and marks in it were not carried over"
+        return Kept(report, written, (sentence,))
 
 
 def _require_own_marks(earlier: Report, folder: Path, *, name: str, assignment: str) -> None:
@@ -160,19 +163,17 @@ def _read(path: Path) -> Report:
         raise _Unreadable(f"{path}: {error}") from error
 
 
-def _moved_aside(path: Path) -> Path:
-    for aside in _names_aside(path):
-        if not aside.exists():
-            path.rename(aside)
-            return aside
-    raise AssertionError  # the names never end
-
-
-def _names_aside(path: Path) -> Iterator[Path]:
-    number = 1
-    while True:
-        yield path.with_name(f"{path.name}.unreadable" + (f"-{number}" if number > 1 else ""))
-        number += 1
+@contextmanager
+def _moved_aside(path: Path) -> Iterator[Path]:
+    """Give a file another name while its own is written anew; where that fails, it gets its name back."""
+    names = (f"{path.name}.unreadable{f'-{number}' if number > 1 else ''}" for number in count(1))
+    aside = next(each for each in map(path.with_name, names) if not each.exists())
+    path.rename(aside)
+    try:
+        yield aside
+    finally:
+        if not path.exists():
+            aside.rename(path)
 
 
 def _points(text: str, row: CheckReport) -> Decimal:

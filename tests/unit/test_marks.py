@@ -354,6 +354,19 @@ class TestGradingAgain:
             assert kept.sentences[0].endswith(f"kept as {aside}, and marks in it were not carried over")
             assert parse(path.read_text(encoding="utf-8")) == kept.report
 
+    def test_a_report_that_cannot_be_written_leaves_the_unreadable_one_under_its_name(
+        self, path, monkeypatch
+    ):
+        def no_room(*_):
+            raise OSError(28, "No space left on device")
+
+        path.write_text("half a rep")
+        monkeypatch.setattr(os, "fsync", no_room)
+        with pytest.raises(MachineFault, match="No space left"):
+            marks.write_keeping_marks(graded(), path.parent)
+        assert [file.name for file in path.parent.iterdir()] == ["report.json"]
+        assert path.read_text() == "half a rep"
+
     def test_a_place_that_cannot_be_looked_at_is_refused_before_grading(self, tmp_path):
         (tmp_path / "report.json").mkdir()
         with pytest.raises(UsageError, match="cannot be read: Is a directory"):
