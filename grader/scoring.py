@@ -316,8 +316,9 @@ def _question_score(checks: Sequence[CheckReport]) -> Decimal | None:
 
 
 def _graded_or_manual(checks: Sequence[CheckReport]) -> Literal["graded", "manual"]:
-    by_hand_only = all(check.kind == "written" for check in checks)
-    return "manual" if by_hand_only and any(check.score is None for check in checks) else "graded"
+    if any(check.kind == "auto" for check in checks):
+        return "graded"
+    return "graded" if checks and all(check.score is not None for check in checks) else "manual"
 
 
 def _pending(questions: Sequence[QuestionReport]) -> Decimal:
