@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,7 +101,8 @@ def grade(
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
-    from grader.reports import ensure_writable, write_report
+    from grader.marks import require_own_marks, write_keeping_marks
+    from grader.reports import ensure_writable
     from grader.settings import installation_secret, read_settings
 
     settings = read_settings()
@@ -121,12 +123,14 @@ def grade(
     for folder in folders.values():
         ensure_writable(folder)
     plan = pipeline.prepare(options)
+    for path, folder in folders.items():
+        require_own_marks(folder, name=pipeline.name_of(path), assignment=plan.rubric.assignment)
     console = terminal.make_console()
     codes = []
     for path, folder in folders.items():
         try:
             graded = _grade_one(path, options, plan)
-            written = write_report(graded.report, folder, formats)
+            kept = write_keeping_marks(graded.report, folder, formats)
         except GraderError as error:
             complain(f"{pipeline.name_of(path)}: {error}")
             codes.append(error.exit_code)
@@ -134,14 +138,35 @@ def grade(
         except Exception as error:  # noqa: BLE001  # a fault of ours in one submission is not the next one's
             codes.append(own_fault(error, show_details=DEBUG_FLAG in sys.argv))
             continue
-        terminal.print_report(console, graded.report, written)
+        graded = replace(graded, report=kept.report)
+        terminal.print_report(console, kept.report, kept.path)
+        for sentence in kept.sentences:
+            complain(f"{pipeline.name_of(path)}: {sentence}")
         codes.append(_exit_code(graded, min_score))
         if graded.error is not None:
             complain(f"{graded.report.submission.name}: {graded.error}")
         if graded.report.status == "interrupted":
-            complain(f"interrupted; what was finished is in {written}")
+            complain(f"interrupted; what was finished is in {kept.path}")
             break
     return worst(codes)
+
+
+@app.command()
+def mark(
+    report: Annotated[Path, typer.Argument(metavar="REPORT.json", help="A report of `grader grade`.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Such as q2.2.")],
+    points: Annotated[str, typer.Argument(metavar="POINTS", help="From 0 to what the part is worth.")],
+    *,
+    by: Annotated[str, typer.Option(help="Who marks.")],
+    comment: Annotated[str | None, typer.Option(help="What the student is told.")] = None,
+    part: Annotated[str | None, typer.Option(help="Which part, where there are several.")] = None,
+) -> int:
+    """Mark a written part by hand; marks are kept when the submission is graded again."""
+    from grader import marks, terminal
+
+    changed = marks.mark(report, question, points, by=by, comment=comment, part=part)
+    terminal.print_mark(terminal.make_console(), changed)
+    return 0
 
 
 @app.command()

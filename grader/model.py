@@ -67,6 +67,14 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a student wrote for a written part; None where that is not known, and `note` says why."""
+
+    text: str | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayExcerpt:
     """A window of an array, centred on the first difference; `values` holds repr-able floats.
 

@@ -23,7 +23,8 @@ from grader.errors import (
     UsageError,
 )
 from grader.intake import is_compiled, open_submission, safe_name
-from grader.model import CheckResult, Flag, Limits, Submission
+from grader.model import Answer, CheckResult, Flag, Limits, Submission
+from grader.notebooks.written import Starter, find_answers, starter_of
 from grader.plan import EXPERIMENTS_COMMAND, Plan, is_installed, make_plan
 from grader.records import GradingRequest
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
@@ -32,7 +33,7 @@ from grader.sandbox import default_limits
 from grader.sandbox.providers import PROVIDERS
 from grader.scoring import Ending, Facts, score
 from grader.session import Event, SuiteRun, run_suites
-from grader.settings import PUBLIC_SECRET, default_data_dir
+from grader.settings import PUBLIC_SECRET, default_data_dir, resource
 from grader.suites import read_suites
 
 INTERRUPTED_EXIT_CODE = 130
@@ -45,13 +46,21 @@ MOST_COMPILED = 20  # files of compiled code that are told one by one
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A homework: the folder with its rubric and suites, and where a submission may define each name."""
+    """A homework: the folder with its rubric and suites, and where a submission may define each name.
+
+    `starter` is the notebook that students start from, in what ships beside the package.
+    """
 
     folder: Path
     places: Mapping[str, Sequence[str]]
+    starter: str | None = None
 
 
-HW1 = Assignment(Path(__file__).parent / "assignments" / "hw1", PLACES)
+HW1 = Assignment(
+    Path(__file__).parent / "assignments" / "hw1",
+    PLACES,
+    starter="student_template/hw1_s26_p4_5_6_starter.ipynb",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +144,12 @@ def grade(
     clock = _Clock()
     submission = SubmissionReport(name=name_of(path), sha256=None, files={})
     left_out: list[Flag] = []
+    answers: Mapping[str, Answer] = {}
     try:
         with open_submission(path, require=plan.required_parts) as opened:
             submission = _submission_report(opened)
             left_out = _compiled_code(opened)
+            answers = _answers(opened, plan, options.assignment)
             run = _run(opened, plan, options, on_event)
     except SubmissionRejected as error:
         run = SuiteRun(Ending.REJECTED, str(error))
@@ -158,6 +169,7 @@ def grade(
         broken=run.broken,
         faults=run.faults,
         flags=[*left_out, *run.flags],
+        answers=answers,
         log=run.log,
     )
     report = _scored(plan, run.results, facts)
@@ -231,6 +243,26 @@ def _compiled_code(submission: Submission) -> list[Flag]:
     paths = [path for path in submission.left_out if is_compiled(path)]
     message = "compiled code, left out: only Python sources are graded"
     return [Flag("compiled_code", message, str(path)) for path in paths[:MOST_COMPILED]]
+
+
+def _answers(submission: Submission, plan: Plan, assignment: Assignment) -> Mapping[str, Answer]:
+    """Find the text of the written parts; a fault of ours in that costs the text, and not the grade."""
+    parts = [part for planned in plan.questions for part in planned.written]
+    if not parts:
+        return {}
+    known = {question.id: question.title for question in plan.rubric.questions}
+    notebook = submission.notebook
+    try:
+        content = None if notebook is None else (submission.root / notebook).read_bytes()
+        starter = (
+            Starter()
+            if assignment.starter is None
+            else starter_of(resource(assignment.starter).read_bytes(), known)
+        )
+        return find_answers(content, parts, known, starter)
+    except Exception as error:  # noqa: BLE001  # as above
+        note = f"the grader could not read the notebook ({type(error).__name__}); look into it yourself"
+        return dict.fromkeys(parts, Answer(None, note))
 
 
 def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:

@@ -9,19 +9,22 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from grader.model import ArrayExcerpt, CheckResult, Feedback, Flag, Outcome, Visibility
+from grader.model import Answer, ArrayExcerpt, CheckResult, Feedback, Flag, Outcome, Visibility
 from grader.plan import Plan, PlannedCheck, PlannedQuestion
 from grader.reports.schema import (
+    AnswerReport,
     AssignmentReport,
     CheckReport,
     EnvironmentReport,
     ExcerptReport,
     FeedbackReport,
     FlagReport,
+    MarkReport,
     QuestionReport,
     Report,
     SubmissionReport,
     TimingReport,
+    answer_digest,
 )
 
 ReportStatus = Literal["graded", "partial", "rejected", "interrupted", "grader_error"]
@@ -38,6 +41,7 @@ class Ending(StrEnum):
 
 
 _NOTHING_RAN = frozenset({Ending.NO_ISOLATION, Ending.REJECTED})
+_MARK_FLAGS = frozenset({"mark_above_maximum", "mark_for_another_text", "mark_without_a_part"})
 _NOT_SCORED: frozenset[ReportStatus] = frozenset({"rejected", "interrupted", "grader_error"})
 
 
@@ -46,7 +50,8 @@ class Facts:
     """What a report says beside scores.
 
     `broken` maps questions whose suite could not be loaded to the reason, `faults` maps checks
-    in which we failed to our traceback; `log` is the end of our own error output.
+    in which we failed to our traceback; `answers` maps written parts to the student's text; `log` is the
+    end of our own error output.
     """
 
     submission: SubmissionReport
@@ -57,6 +62,7 @@ class Facts:
     broken: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
     log: str | None = None
 
 
@@ -71,15 +77,10 @@ def score(plan: Plan, results: Mapping[str, CheckResult], facts: Facts) -> Repor
         ),
         status=status,
         status_reason=_status_reason(status, questions, facts),
-        score=None if status in _NOT_SCORED else _total([question.score for question in questions]),
+        score=_score(status, questions),
         max_score=_sum(question.max_score for question in plan.questions),
         rubric_max_score=plan.rubric.points,
-        pending=_sum(
-            check.max_score
-            for question in questions
-            for check in question.checks
-            if check.outcome is Outcome.PENDING
-        ),
+        pending=_pending(questions),
         questions=questions,
         flags=tuple(
             FlagReport(kind=flag.kind, message=flag.message, where=flag.where) for flag in facts.flags
@@ -90,13 +91,80 @@ def score(plan: Plan, results: Mapping[str, CheckResult], facts: Facts) -> Repor
     )
 
 
+def marked(report: Report, marks: Sequence[MarkReport]) -> Report:
+    """Return the report with a person's marks counted, in the order in which they were given.
+
+    Of several marks for one part the last counts. A mark stays among `marks` where it cannot count, and a
+    flag says so: the part is gone from the rubric, or is worth less than the mark.
+    """
+    latest = {mark.check_id: mark for mark in marks}
+    questions = tuple(_marked_question(question, latest) for question in report.questions)
+    flags = tuple(flag for flag in report.flags if flag.kind not in _MARK_FLAGS)
+    return report.model_copy(
+        update={
+            "questions": questions,
+            "score": _score(report.status, questions),
+            "pending": _pending(questions),
+            "marks": tuple(marks),
+            "flags": (*flags, *_mark_flags(report, latest)),
+        }
+    )
+
+
+def _marked_question(question: QuestionReport, latest: Mapping[str, MarkReport]) -> QuestionReport:
+    checks = tuple(_marked_check(check, latest.get(check.id)) for check in question.checks)
+    status = question.status if question.status == "not_run" else _graded_or_manual(checks)
+    return question.model_copy(update={"checks": checks, "score": _question_score(checks), "status": status})
+
+
+def _marked_check(check: CheckReport, mark: MarkReport | None) -> CheckReport:
+    if mark is None or not _counts(mark, check):
+        return check
+    comment = f": {mark.comment}" if mark.comment else ""
+    return check.model_copy(
+        update={
+            "score": mark.points,
+            "outcome": Outcome.PASSED if mark.points == check.max_score else Outcome.FAILED,
+            "feedback": FeedbackReport(message=f"marked by {mark.by}{comment}"),
+        }
+    )
+
+
+def _counts(mark: MarkReport, check: CheckReport) -> bool:
+    return check.kind == "written" and mark.points <= check.max_score
+
+
+def _mark_flags(report: Report, latest: Mapping[str, MarkReport]) -> list[FlagReport]:
+    """Tell of the marks that a person should look at again."""
+    flags = []
+    rows = {question.id: {check.id: check for check in question.checks} for question in report.questions}
+    for name, mark in latest.items():
+        row = rows.get(mark.question, {}).get(name)
+        if row is not None and not _counts(mark, row):
+            message = f"the mark by {mark.by} does not count: the part is worth less than its points now"
+            flags.append(FlagReport(kind="mark_above_maximum", message=message, where=name))
+        elif row is not None and mark.answer_sha256 != _digest_of(row):
+            message = f"the mark by {mark.by} was given for another text; mark again if that matters"
+            flags.append(FlagReport(kind="mark_for_another_text", message=message, where=name))
+        elif row is None and mark.question in rows and report.status not in _NOT_SCORED:
+            message = f"the mark by {mark.by} does not count: the rubric has no such part now"
+            flags.append(FlagReport(kind="mark_without_a_part", message=message, where=name))
+    return flags
+
+
+def _digest_of(check: CheckReport) -> str | None:
+    return None if check.answer is None else check.answer.sha256
+
+
 def _question(planned: PlannedQuestion, results: Mapping[str, CheckResult], facts: Facts) -> QuestionReport:
     question = planned.question
     reason = planned.not_run_reason
     if facts.ending in _NOTHING_RAN:
         checks = () if reason else tuple(_check(each, None, facts) for each in planned.checks)
         return _not_run(planned, facts.reason or str(facts.ending), checks)
-    written = tuple(_written(name, points) for name, points in planned.written.items())
+    written = tuple(
+        _written(name, points, facts.answers.get(name)) for name, points in planned.written.items()
+    )
     if reason is not None:
         return _not_run(planned, reason, written)
     checks = tuple(_check(each, results.get(each.check.id), facts) for each in planned.checks)
@@ -106,9 +174,9 @@ def _question(planned: PlannedQuestion, results: Mapping[str, CheckResult], fact
     return QuestionReport(
         id=question.id,
         title=question.title,
-        score=_total([check.score for check in checks]),
+        score=_question_score(checks + written),
         max_score=planned.max_score,
-        status="graded" if checks else "manual",
+        status=_graded_or_manual(checks + written),
         checks=checks + written,
     )
 
@@ -174,7 +242,8 @@ def _points(outcome: Outcome, points: Decimal) -> Decimal | None:
     return Decimal(0)
 
 
-def _written(name: str, points: Decimal) -> CheckReport:
+def _written(name: str, points: Decimal, answer: Answer | None) -> CheckReport:
+    text = None if answer is None else answer.text
     return CheckReport(
         id=name,
         title=name.rpartition(".")[2].replace("_", " "),
@@ -183,8 +252,9 @@ def _written(name: str, points: Decimal) -> CheckReport:
         score=None,
         max_score=points,
         visibility=Visibility.VISIBLE,
-        feedback=FeedbackReport(message="a person marks this part"),
+        feedback=FeedbackReport(message="a person marks this part" if answer is None else answer.note),
         duration_s=0.0,
+        answer=None if text is None else AnswerReport(text=text, sha256=answer_digest(text)),
     )
 
 
@@ -233,6 +303,31 @@ def _status_reason(status: ReportStatus, questions: tuple[QuestionReport, ...], 
     if status == "grader_error":
         return f"the grader failed in {', '.join(open_questions)}; nobody loses points for it"
     return None
+
+
+def _score(status: ReportStatus, questions: Sequence[QuestionReport]) -> Decimal | None:
+    return None if status in _NOT_SCORED else _total([question.score for question in questions])
+
+
+def _question_score(checks: Sequence[CheckReport]) -> Decimal | None:
+    if any(check.kind == "auto" and check.score is None for check in checks):
+        return None
+    return _total([check.score for check in checks])
+
+
+def _graded_or_manual(checks: Sequence[CheckReport]) -> Literal["graded", "manual"]:
+    if any(check.kind == "auto" for check in checks):
+        return "graded"
+    return "graded" if checks and all(check.score is not None for check in checks) else "manual"
+
+
+def _pending(questions: Sequence[QuestionReport]) -> Decimal:
+    return _sum(
+        check.max_score
+        for question in questions
+        for check in question.checks
+        if check.outcome is Outcome.PENDING
+    )
 
 
 def _total(scores: list[Decimal | None]) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -93,14 +94,29 @@ def print_report(console: Console, report: Report, path: Path) -> None:
     """Print a grading: the table of questions, the problems' scores, what is open, where the report is."""
     console.print(Text(f"{report.submission.name}: {report.assignment.id}", style="bold"))
     shown = [
-        question for question in report.questions if question.status != "not_run" or _counts(question)[1]
+        question
+        for question in report.questions
+        if question.status != "not_run" or _counts(question)[1] or question.score is not None
     ]
     if shown:
         console.print(_question_table(shown))
     not_run = _not_run_lines(report) if report.score is not None else []
     for line in (*not_run, *_score_lines(report), *_environment_lines(report)):
         console.print(line)
+    for line in _waiting_lines(report, path):
+        console.print(line, soft_wrap=True)
     console.print(f"report: {path}", soft_wrap=True)
+
+
+def print_mark(console: Console, report: Report) -> None:
+    """Print the mark that was just given, the total, and what still waits for a person."""
+    mark = report.marks[-1]
+    worth = next(
+        check.max_score for each in report.questions for check in each.checks if check.id == mark.check_id
+    )
+    given = f"{mark.check_id}: {points(mark.points)}/{points(worth)} by {mark.by}"
+    console.print(Text(quiet(f"{report.submission.name}: {given}")))
+    console.print(_total_line(report))
 
 
 def print_self_check(console: Console, report: Report, plan: Plan) -> None:
@@ -285,6 +301,12 @@ def _counts(question: QuestionReport) -> tuple[int, int]:
     return sum(check.outcome is Outcome.PASSED for check in automatic), len(automatic)
 
 
+def _points_of_checks(question: QuestionReport) -> Decimal:
+    """Return what a question is worth without its written parts, which wait for a person anyway."""
+    by_hand = (check.max_score for check in question.checks if check.kind == "written")
+    return question.max_score - sum(by_hand, Decimal(0))
+
+
 def _first_problem(question: QuestionReport) -> str:
     if question.not_run_reason:
         return question.not_run_reason
@@ -304,7 +326,7 @@ def _not_run_lines(report: Report) -> list[Line]:
     lines: list[Line] = []
     for reason, questions in groups.items():
         ids = ", ".join(question.id for question in questions)
-        worth = points(sum((question.max_score for question in questions), Decimal(0)))
+        worth = points(sum(map(_points_of_checks, questions), Decimal(0)))
         lines.append(Text(quiet(f"Not run, {worth} points open: {ids}: {one_line(reason)}"), style="yellow"))
     return lines
 
@@ -323,9 +345,28 @@ def _score_lines(report: Report) -> list[Line]:
             total = sum(scores, Decimal(0))
             worth = sum((question.max_score for question in questions), Decimal(0))
             lines.append(Text(f"Problem {problem[1:]}: {points(total)}/{points(worth)}", style="bold"))
+    return [*lines, _total_line(report)]
+
+
+def _total_line(report: Report) -> str:
     waiting = f", {points(report.pending)} wait for a person" if report.pending else ""
-    lines.append(f"Total: {points(report.score)}/{points(report.max_score)} ({report.status}{waiting})")
-    return lines
+    score = "-" if report.score is None else points(report.score)
+    return f"Total: {score}/{points(report.max_score)} ({report.status}{waiting})"
+
+
+def _waiting_lines(report: Report, path: Path) -> list[str]:
+    """Say which parts wait for a person, and how that person marks them."""
+    waiting = [
+        check
+        for question in report.questions
+        for check in question.checks
+        if check.outcome is Outcome.PENDING
+    ]
+    if not waiting:
+        return []
+    ids = ", ".join(f"{check.id} ({points(check.max_score)})" for check in waiting)
+    command = f"grader mark {shlex.quote(str(path))} {waiting[0].id.rpartition('.')[0]} POINTS --by NAME"
+    return [*textwrap.wrap(f"For a person to mark: {ids}", 80), f"Mark with: {command}"]
 
 
 def _environment_lines(report: Report) -> list[Line]:

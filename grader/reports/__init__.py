@@ -6,7 +6,8 @@ import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from grader.errors import MachineFault, UsageError
-from grader.scratch import new_locked_file, remove_unheld_file
+from grader.scratch import new_locked_file, remove_unheld_file, try_lock
 
 if TYPE_CHECKING:
     from grader.reports.schema import Report
@@ -38,6 +39,7 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
 
 # Room for the largest report: what fails for a full disk fails before an hour of grading.
 _ROOM_BYTES = 1 << 20
+_LONGEST_WAIT_S = 30.0
 
 
 def write_report(report: Report, folder: Path, formats: tuple[str, ...] = ("json",)) -> Path:
@@ -75,6 +77,29 @@ def ensure_writable(folder: Path) -> None:
     for chosen in FORMATS.values():
         for left_over in folder.glob(_unfinished(chosen.file_name, "*")):
             remove_unheld_file(left_over)
+
+
+@contextlib.contextmanager
+def folder_held(folder: Path) -> Iterator[None]:
+    """Keep other graders from changing the reports in a folder, from reading one to writing it.
+
+    The lock is on the folder itself, so that nothing is left behind. Where the system has no such locks, two
+    graders at the same moment are not kept apart.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders; a folder that is not there is told by whoever needs it
+        yield
+        return
+    try:
+        give_up_s = time.monotonic() + _LONGEST_WAIT_S
+        while try_lock(descriptor) is False:
+            if time.monotonic() > give_up_s:
+                raise MachineFault(f"another grader holds {folder} for too long; try again")
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -5,8 +5,10 @@ Every text passes `grader.plain_text.scrub` on its way in, since much of it was 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,6 +35,9 @@ def _number(points: Decimal) -> int | float:
 
 
 Text = Annotated[str, AfterValidator(scrub)]
+# What a person reads and marks must not end after a page.
+MAX_ANSWER_BYTES = 32 << 10
+LongText = Annotated[str, AfterValidator(partial(scrub, max_bytes=MAX_ANSWER_BYTES))]
 # Decimal in Python, so that 0.1 + 0.2 is 0.3; a plain number in JSON.
 Points = Annotated[
     Decimal,
@@ -73,6 +78,13 @@ class FeedbackReport(Record):
     reproduce: Text | None = None
 
 
+class AnswerReport(Record):
+    """What a student wrote for a written part; data, not markup."""
+
+    text: LongText
+    sha256: str = Field(description="Of the whole text, also where it is cut here.")
+
+
 class CheckReport(Record):
     """One check, or one written part; `score` is null where nobody has judged it yet."""
 
@@ -85,6 +97,9 @@ class CheckReport(Record):
     visibility: Visibility
     feedback: FeedbackReport
     duration_s: FiniteFloat
+    answer: AnswerReport | None = Field(
+        default=None, description="Of a written part; null: the feedback says why there is none."
+    )
     grader_fault: Text | None = Field(default=None, description="For the instructor only: what failed in us.")
 
 
@@ -117,13 +132,22 @@ class AssignmentReport(Record):
 
 
 class MarkReport(Record):
-    """A person's mark for a written part."""
+    """A person's mark for a written part; of several for one part the last counts."""
 
     question: str
+    part: str = Field(description="The part's name within its question: `balanced` of q4.1.")
     by: Text
-    at: str
+    at: str = Field(description="When, in UTC (ISO 8601).")
     points: Points
     comment: Text | None = None
+    answer_sha256: str | None = Field(
+        default=None, description="Of the text that was marked; null where the report held none."
+    )
+
+    @property
+    def check_id(self) -> str:
+        """The id of the part's row: `q4.1.balanced`."""
+        return f"{self.question}.{self.part}"
 
 
 class FlagReport(Record):
@@ -188,6 +212,11 @@ class Report(Record):
     environment: EnvironmentReport
     timing: TimingReport
     grader_log: Text | None = Field(default=None, description="For the instructor only: our own last words.")
+
+
+def answer_digest(text: str) -> str:
+    """Return the SHA-256 of a student's text, whatever characters are in it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def report_schema() -> str:

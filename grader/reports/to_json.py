@@ -7,7 +7,7 @@ import json
 from pydantic import ValidationError
 
 from grader.errors import UsageError
-from grader.reports.schema import Report
+from grader.reports.schema import SCHEMA, Report
 
 
 def render(report: Report) -> str:
@@ -21,5 +21,11 @@ def parse(text: str) -> Report:
         return Report.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
+        for each in error.errors():
+            if each["loc"] == ("schema",) and isinstance(each["input"], str):
+                raise UsageError(
+                    f"this is no report of this version: its schema is {each['input'][:60]!r},"
+                    f" this version reads {SCHEMA!r}"
+                ) from error
         where = ".".join(str(part) for part in first["loc"]) or "the top level"
         raise UsageError(f"this is no report of this version: {where}: {first['msg']}") from error

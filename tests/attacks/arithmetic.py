@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import jsonschema
 
 from grader.plan import Plan, PlannedQuestion
-from grader.reports.schema import SCHEMA_FILE
+from grader.reports.schema import MAX_ANSWER_BYTES, SCHEMA_FILE
 
 Content = Mapping[str, Any]
 
@@ -24,9 +24,15 @@ def require_right(text: str, plan: Plan) -> Content:
     """Return the content of a `report.json`; fail unless it is valid, whole, and adds up."""
     validator().validate(json.loads(text))
     content: Content = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    answers = {
+        check["answer"]["text"]
+        for question in content["questions"]
+        for check in question["checks"]
+        if check["answer"] is not None
+    }
     for shown in _texts(content):
         assert not {c for c in shown if ord(c) < 32} - {"\n", "\t"}, shown[:200]
-        assert len(shown.encode()) <= 4096
+        assert len(shown.encode()) <= (MAX_ANSWER_BYTES if shown in answers else 4096)
     assert [question["id"] for question in content["questions"]] == [
         each.question.id for each in plan.questions
     ]

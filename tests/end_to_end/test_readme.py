@@ -34,7 +34,7 @@ def shown_commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Return a folder with a template to check, zips to grade and a folder of data to import."""
+    """Return a folder with a template to check, zips to grade, a report to mark and data to import."""
     base = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "student_template", base, dirs_exist_ok=True)
     write_zip("right_mean_in_loss", base / "hw1_alice.zip")
@@ -42,6 +42,7 @@ def folder(tmp_path_factory) -> Path:
     write_zip("right_mean_in_linear", base / "submissions" / "bob.zip")
     write_zip("template", base / "submissions" / "carol.zip")
     (base / "FOLDER").mkdir()
+    assert run("grader grade hw1_alice.zip --questions q2.2 --out out", base).returncode == 0
     return base
 
 

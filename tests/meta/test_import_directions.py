@@ -14,9 +14,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "terminal", "doctor", "endings"}),
     frozenset({"selftest"}),
-    frozenset({"pipeline", "session"}),
+    frozenset({"pipeline", "session", "marks"}),
     frozenset({"pytest_plugin", "assignments"}),
-    frozenset({"intake", "client", "scoring", "reports", "plan", "rubric", "suites"}),
+    frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
     frozenset({"model", "settings", "records", "plain_text", "scratch", "memory"}),

@@ -272,6 +272,14 @@ def test_every_written_part_has_a_cell_to_answer_in_and_every_coded_part_a_code_
         assert any(cell.cell_type == "code" for cell in cells) == (points > written), question
 
 
+def test_every_written_part_of_the_rubric_has_one_cell_that_names_it(notebook):
+    questions = tomllib.loads(RUBRIC.read_text(encoding="utf-8"))["question"]
+    named = [
+        (cell.metadata.question, cell.metadata.part) for cell in notebook.cells if "part" in cell.metadata
+    ]
+    assert named == [(each["id"], part) for each in questions for part in each.get("written", {})]
+
+
 @pytest.mark.parametrize("question", sorted(NAMES))
 def test_the_names_of_a_question_stand_in_its_cells_and_in_the_handout(notebook, handout, question):
     text = "\n".join(cell.source for cell in cells_of(notebook, question) if cell.cell_type == "markdown")

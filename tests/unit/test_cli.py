@@ -1,6 +1,7 @@
 """Names, exit codes and sentences of the command line; the grading itself is replaced."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,10 @@ def asked(monkeypatch):
             report = score(plan, {}, facts(Ending.INTERRUPTED, reason="grading was interrupted"))
             return pipeline.Graded(report)
         outcomes = {"a": Outcome.FAILED} if name == "wrong" else {}
-        return pipeline.Graded(score(plan, results_of(plan, **outcomes), facts()))
+        seen = facts()
+        if name in {"alice", "bob"}:
+            seen = replace(seen, submission=seen.submission.model_copy(update={"name": name}))
+        return pipeline.Graded(score(plan, results_of(plan, **outcomes), seen))
 
     monkeypatch.setattr(pipeline, "prepare", prepare)
     monkeypatch.setattr(pipeline, "grade", grade)
@@ -130,6 +134,102 @@ def test_an_unwritable_place_is_found_before_anything_is_graded(asked, tmp_path,
     assert run_in(tmp_path / "file", "grade", "right.zip") == 2
     assert asked == []
     assert "cannot write into" in capsys.readouterr().err
+
+
+@pytest.fixture
+def waiting(asked, tmp_path, capsys):
+    """Return the path of a report in which q1.3 and a part of q4.1 wait for a person."""
+    assert run_in(tmp_path, "grade", "right.zip") == 0
+    capsys.readouterr()
+    return tmp_path / "report.json"
+
+
+def test_a_grading_says_what_waits_for_a_person_and_how_to_mark_it(asked, tmp_path, capsys):
+    assert run_in(tmp_path, "grade", "right.zip") == 0
+    output = capsys.readouterr().out
+    assert "Total: 0.7/5.7 (partial, 3.5 wait for a person)\n" in output
+    assert "For a person to mark: q1.3.proof (3), q4.1.balanced (0.5)\n" in output
+    assert f"Mark with: grader mark {tmp_path / 'report.json'} q1.3 POINTS --by NAME\n" in output
+
+
+def test_a_mark_is_given_shown_and_kept_when_the_work_is_graded_again(asked, waiting, tmp_path, capsys):
+    arguments = ("mark", str(waiting), "q1.3", "2.5", "--by", "Ann", "--comment", "why?", "--part", "proof")
+    assert cli.run(arguments) == 0
+    assert capsys.readouterr().out == (
+        "alice: q1.3.proof: 2.5/3 by Ann\nTotal: 3.2/5.7 (partial, 0.5 wait for a person)\n"
+    )
+    assert run_in(tmp_path, "grade", "alice.zip", "--min-score", "3.2") == 0
+    output = capsys.readouterr().out
+    row = next(line for line in output.splitlines() if line.startswith("q1.3"))
+    assert row.split() == ["q1.3", "By", "hand", "2.5/3", "by", "hand", "marked", "by", "Ann:", "why?"]
+    assert "For a person to mark: q4.1.balanced (0.5)\n" in output
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (("q1.3", "4", "--by", "Ann"), "q1.3.proof is worth 0 to 3 points, not '4'"),
+        (("q1.3", "nan", "--by", "Ann"), "q1.3.proof is worth 0 to 3 points, not 'nan'"),
+        (("q1.3", "1", "--by", ""), "--by takes the name of the person who marks"),
+        (("q1.3", "1"), "Missing option '--by' (see --help)"),
+        (("q1.3", "--by", "Ann"), "Missing argument 'POINTS' (see --help)"),
+        (
+            ("q6.1", "1", "--by", "A"),
+            "'q6.1' has no written part; a person marks the written parts of q1.3, q4.1",
+        ),
+        (
+            ("q7.1", "1", "--by", "A"),
+            "'q7.1' is not in this report; a person marks the written parts of q1.3, q4.1",
+        ),
+        (("q1.3", "1", "--by", "A", "--part", "x"), "q1.3 has no written part 'x'; it has: proof"),
+    ],
+)
+def test_a_mark_that_cannot_be_given_is_one_sentence_and_exit_2(waiting, capsys, arguments, sentence):
+    assert cli.run(("mark", str(waiting), *arguments)) == 2
+    assert capsys.readouterr().err == f"grader: {sentence}\n"
+
+
+def test_a_report_that_is_not_there_cannot_be_marked(tmp_path, capsys):
+    assert cli.run(("mark", str(tmp_path / "none.json"), "q1.3", "1", "--by", "Ann")) == 2
+    assert (
+        capsys.readouterr().err
+        == f"grader: {tmp_path / 'none.json'} cannot be read: No such file or directory\n"
+    )
+
+
+def test_the_marks_of_somebody_else_are_not_overwritten_and_nothing_is_graded(
+    asked, waiting, tmp_path, capsys
+):
+    assert cli.run(("mark", str(waiting), "q1.3", "2", "--by", "Ann")) == 0
+    before = waiting.read_bytes()
+    assert run_in(tmp_path, "grade", "wrong.zip") == 2
+    assert capsys.readouterr().err == (
+        f"grader: {tmp_path} holds a report of alice (tiny) with a person's marks;"
+        " choose another --out, or move it away\n"
+    )
+    assert waiting.read_bytes() == before
+    assert run_in(tmp_path, "grade", "wrong.zip", "right.zip") == 0
+
+
+def test_several_submissions_keep_the_marks_of_each(asked, tmp_path, capsys):
+    for _ in range(2):
+        assert run_in(tmp_path, "grade", "alice.zip", "bob.zip") == 0
+        report = tmp_path / "alice" / "report.json"
+        if not json.loads(report.read_text())["marks"]:
+            assert cli.run(("mark", str(report), "q1.3", "3", "--by", "Ann")) == 0
+    assert json.loads(report.read_text())["score"] == 3.7
+    assert json.loads((tmp_path / "bob" / "report.json").read_text())["score"] == 0.7
+
+
+def test_an_older_report_that_cannot_be_read_is_kept_aside_and_told(asked, tmp_path, capsys):
+    (tmp_path / "report.json").write_text("{")
+    assert run_in(tmp_path, "grade", "right.zip") == 0
+    errors = capsys.readouterr().err
+    assert errors.startswith(
+        f"grader: right: {tmp_path / 'report.json'}: this is no report of this version: "
+    )
+    assert errors.endswith("report.json.unreadable, and marks in it were not carried over\n")
+    assert (tmp_path / "report.json.unreadable").read_text() == "{"
 
 
 def test_an_unknown_format_names_the_known_ones(asked, tmp_path, capsys):

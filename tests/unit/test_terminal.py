@@ -49,7 +49,7 @@ def test_every_row_names_question_score_checks_and_the_first_problem_within_80_c
 
 def test_what_did_not_run_is_said_once_with_its_reason_and_points():
     text = printed(terminal.print_report, report_with("wrong"), Path("r.json"))
-    assert "Not run, 2 points open: q4.1: this version has no automatic checks for them" in text
+    assert "Not run, 1.5 points open: q4.1: this version has no automatic checks for them" in text
     assert "Total: 0.5/5.7 (partial, 3.5 wait for a person)" in text
 
 

@@ -1,0 +1,1 @@
+"""Notebooks as data: what a student wrote in them. Nothing here runs a cell."""
