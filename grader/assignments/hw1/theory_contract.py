@@ -109,7 +109,7 @@ def _require_unmodified(after: Value, before: Value, *, what: str) -> None:
 
 
 def _size(name: str, value: Value) -> str:
-    return f"{len(value)} {name}" if isinstance(value, list) else f"{name} of shape {value.shape}"
+    return f"{name} of length {len(value)}" if isinstance(value, list) else f"{name} of shape {value.shape}"
 
 
 def _made(value: Value) -> str:

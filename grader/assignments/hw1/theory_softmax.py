@@ -27,7 +27,7 @@ SOFTMAX_WORKED = "q1.1.softmax_values"
 LARGE_WORKED = "q1.1.softmax_large"
 JACOBIAN_WORKED = "q1.1.jacobian_values"
 
-# A Jacobian with entries that small could be right by accident: all zeros would do.
+# A Jacobian most of whose entries are that small could be right by accident: all zeros would do.
 _NEGLIGIBLE = 1e-9
 _LARGEST_Z = 300.0
 
@@ -68,7 +68,7 @@ EXTREME = (
     Trial(np.array([-1000.0, -999.0, -1000.5]), 0.001),
     # Ties, so that the Jacobian is not 0.
     Trial(np.array([1000.0, 1000.0, -1000.0]), 0.001),
-    Trial(np.array([900.0, 900.001, -1000.0, 899.999]), 0.001),
+    Trial(np.array([900.0, 900.0 + 2**-10, -1000.0, 900.0 - 2**-10]), 0.001),
 )
 
 
@@ -82,7 +82,7 @@ def draw_trial(rng: np.random.Generator, K: int, tau: float) -> Trial:
 
 def draw_trials(rng: np.random.Generator) -> list[Trial]:
     """Return trials with temperatures below, above and at 1."""
-    sizes = ((5, rng.uniform(0.3, 0.7)), (4, rng.uniform(1.6, 3.0)), (6, 1.0))
+    sizes = ((5, rng.uniform(0.4, 0.7)), (4, rng.uniform(1.5, 2.0)), (6, 1.0))
     return [draw_trial(rng, K, round(tau, 3)) for K, tau in sizes]
 
 
@@ -121,7 +121,9 @@ def require_large(student: Student, *, passed: Collection[str]) -> None:
 
 def require_shift_invariance(student: Student, trial: Trial, shifts: Sequence[float]) -> None:
     """Judge that the same number added to every z changes nothing."""
-    shifted = [Trial(trial.z + shift, trial.tau) for shift in shifts]
+    z = np.round(trial.z * 64) / 64  # so that z + shift is exact
+    trial = Trial(z, trial.tau)
+    shifted = [Trial(z + shift, trial.tau) for shift in shifts]
     first, *others = answers(student, [each.softmax for each in (trial, *shifted)])
     with reproduced_by(
         f"z = np.random.randn(5); print({trial.softmax.call}, {trial.softmax.name}(z + 30, 1))"
@@ -229,7 +231,7 @@ def _through_own_softmax(own: Value, trial: Trial) -> FloatArray | None:
     with np.errstate(all="ignore"):
         J = jacobian_of(as_float(own), trial.tau)
         size = np.abs(J)
-        is_telling = np.isfinite(J).all() and size.min() > _NEGLIGIBLE * size.max() > 0.0
+        is_telling = np.isfinite(J).all() and np.median(size) > _NEGLIGIBLE * size.max() > 0.0
     return J if is_telling else None
 
 

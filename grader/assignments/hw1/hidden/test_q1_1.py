@@ -38,7 +38,8 @@ def test_jacobian_any_size(
     student: Student, rng: np.random.Generator, passed: AbstractSet[str], flag: FlagIt
 ) -> None:
     """softmax_jacobian is right for any K and any tau."""
-    trials = _trials(rng)
+    # The student's own softmax, where it is wrong, may leave nothing to derive at an unusual temperature.
+    trials = _trials(rng) if SOFTMAX_WORKED in passed else draw_trials(rng)
     error = 0.0
     for trial, J in zip(
         trials, require_jacobian(student, trials, passed=passed, closed_form=True), strict=True

@@ -40,7 +40,7 @@ def test_softmax_large(student: Student, passed: AbstractSet[str]) -> None:
 def test_shift_invariance(student: Student, rng: np.random.Generator) -> None:
     """softmax_temperature does not change when the same number is added to every z."""
     for trial in draw_trials(rng):
-        require_shift_invariance(student, trial, (30.0, -700.0, 2000.0))
+        require_shift_invariance(student, trial, (30.0, -100.0))
 
 
 @check("q1.1.jacobian_values")

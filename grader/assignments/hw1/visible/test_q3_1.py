@@ -85,7 +85,7 @@ def _adam(
     steps: int,
     lr: float = 0.1,
     beta1: float = 0.9,
-    beta2: float = 0.99,
+    beta2: float = 0.999,
     eps: float = 1e-8,
 ) -> Run:
     w, grads = rng.normal(size=SHAPE), draw_grads(rng, steps, SHAPE)
