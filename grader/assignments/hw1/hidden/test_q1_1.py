@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from grader.assignments.hw1.theory_softmax import (
-    EXTREME,
     LARGE_WORKED,
     SOFTMAX_WORKED,
+    TIES,
     Trial,
     draw_trial,
     draw_trials,
@@ -48,7 +48,7 @@ def test_jacobian_any_size(
         error = max(error, inexactness(J, truth))
     if SOFTMAX_WORKED in passed:
         flag_differences(flag, error, what="softmax_jacobian")
-    _require_zero_for_one_class(student, Trial(rng.normal(size=1), 0.7))
+        _require_zero_for_one_class(student, Trial(rng.normal(size=1), 0.7))
 
 
 @check("q1.1.jacobian_large", needs=("q1.1.jacobian_values",))
@@ -57,7 +57,7 @@ def test_jacobian_large(student: Student, rng: np.random.Generator, passed: Abst
 
     Where softmax_temperature overflows, which costs its own check, moderate numbers take their place.
     """
-    trials = EXTREME[2:] if LARGE_WORKED in passed else draw_trials(rng)
+    trials = TIES if LARGE_WORKED in passed else draw_trials(rng)
     require_jacobian(student, trials, passed=passed, closed_form=True)
 
 
