@@ -102,7 +102,7 @@ class Student:
             raise type(fault)(str(fault))
         call = Call({"op": "resolve", "name": name}, f"importing {name}")
         try:
-            value = self._resolve_once(call)
+            value = self._resolve_once(call, is_in_package="." in own_place)
         except StudentFault as fault:
             if not isinstance(fault, StudentRaised):
                 self._unresolvable[own_place] = fault  # a file that hangs need not hang in every check
@@ -238,13 +238,13 @@ class Student:
                 self.seed(self._seed)
         return self._worker
 
-    def _resolve_once(self, call: Call) -> Value:
+    def _resolve_once(self, call: Call, *, is_in_package: bool) -> Value:
         try:
             return self.run([call], seconds=self.limits.import_s)[0]
         except StudentRaised:
             raise
         except StudentFault:
-            if self._by_file:
+            if self._by_file or not is_in_package:
                 raise
         # Importing the whole package killed the worker; its files may still be fine one by one.
         self._by_file = True

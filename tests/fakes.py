@@ -132,11 +132,12 @@ class FakeStudent:
     def __init__(self, root: Path) -> None:
         with warnings.catch_warnings(), _only_modules_of(root):
             warnings.simplefilter("ignore")
-            self._modules = {place: _imported(place) for places in PLACES.values() for place in places}
+            places = {place for places in PLACES.values() for place in places}
+            self._modules = {place: _imported(place) for place in sorted(places) if _is_in(root, place)}
 
     def resolve(self, name: str) -> FakeRemoteObject:
         for place in PLACES[name]:
-            if hasattr(self._modules[place], name):
+            if hasattr(self._modules.get(place), name):
                 made = FakeRemoteObject(self, getattr(self._modules[place], name))
                 made.type_name = name
                 return made
@@ -217,14 +218,20 @@ def _carried_out(call: FakeCall) -> Any:
         raise StudentRaised(f"raised {kind}: {error}", exception_type=kind) from error
 
 
+def _is_in(root: Path, place: str) -> bool:
+    """Say whether a submission holds the package, or the single module, of a place."""
+    package = place.partition(".")[0]
+    return (root / package).is_dir() or (root / f"{package}.py").is_file()
+
+
 def _imported(place: str) -> Any:
     return importlib.import_module(place)
 
 
 @contextmanager
 def _only_modules_of(root: Path):
-    """Import `mytorch` from `root`, and leave no trace of it for the next submission."""
-    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "mytorch"}
+    """Import a submission's own modules from `root`, and leave no trace of them for the next one."""
+    kept = {name: module for name, module in sys.modules.items() if _is_own(name)}
     for name in kept:
         del sys.modules[name]
     sys.path.insert(0, str(root))
@@ -235,6 +242,10 @@ def _only_modules_of(root: Path):
     finally:
         sys.dont_write_bytecode = bytecode
         sys.path.remove(str(root))
-        for name in [name for name in sys.modules if name.partition(".")[0] == "mytorch"]:
+        for name in [name for name in sys.modules if _is_own(name)]:
             del sys.modules[name]
         sys.modules.update(kept)
+
+
+def _is_own(module: str) -> bool:
+    return module.partition(".")[0] in {"mytorch", "theory"}

@@ -46,6 +46,7 @@ class SubmissionModules:
             return self._resolve_whole(name)
         except Exception as error:  # any exception of an import means: try file by file
             if not (self._root / package).is_dir():
+                self._require_file(name)
                 raise
             self._leave_out_inits(package)
             return self._resolve_by_file(name, first_error=error)
@@ -70,10 +71,16 @@ class SubmissionModules:
                 return vars(module)[name]
         own_file = self._places[name][-1]
         if own_file in missing:
-            raise UnresolvedName(f"{own_file.replace('.', '/')}.py is not in the submission") from first_error
+            raise UnresolvedName(_not_there(own_file)) from first_error
         if isinstance(first_error, UnresolvedName):
             raise first_error
         raise UnresolvedName(_undefined(name, self._places[name])) from first_error
+
+    def _require_file(self, name: str) -> None:
+        """Say it plainly where a name's own file was not handed in."""
+        own_file = self._places[name][-1]
+        if self._source_of(own_file) is None:
+            raise UnresolvedName(_not_there(own_file)) from None
 
     def _source_of(self, place: str) -> Path | None:
         """Return the file of a plain module; a package has none here, its `__init__` is left out."""
@@ -108,6 +115,10 @@ class SubmissionModules:
 
         module.__dict__["__getattr__"] = look_up
         return module
+
+
+def _not_there(place: str) -> str:
+    return f"{place.replace('.', '/')}.py is not in the submission"
 
 
 def _undefined(name: str, places: Sequence[str]) -> str:

@@ -5,8 +5,10 @@ from decimal import Decimal
 import pytest
 
 from grader.errors import UsageError
+from grader.pipeline import HW1
 from grader.plan import agree, make_plan
-from grader.rubric import parse_rubric
+from grader.rubric import load_rubric, parse_rubric
+from grader.suites import read_suites
 from tests.unit.rubrics import QUESTIONS, declared, make_rubric, plan_of
 
 
@@ -50,6 +52,14 @@ def test_a_question_whose_packages_are_missing_does_not_run():
 def test_only_questions_that_run_require_parts_of_the_submission():
     assert plan_of().required_parts == {"mytorch"}
     assert plan_of("q4.1").required_parts == set()
+
+
+def test_theory_is_optional_to_hand_in_and_needs_nothing_beside_it():
+    rubric = load_rubric(HW1.folder / "rubric.toml")
+    plan = make_plan(rubric, read_suites(HW1.folder), wanted=["q1.1", "q2.3", "q3.1"])
+    assert {planned.not_run_reason for planned in plan.questions} == {None}
+    assert len(plan.checks) > 20
+    assert plan.required_parts == set()
 
 
 def test_the_data_set_is_needed_only_by_checks_that_take_it():

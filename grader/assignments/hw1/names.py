@@ -11,6 +11,15 @@ _LAYERS = {
     "modules.loss": ("MSELoss", "SoftmaxCrossEntropy"),
 }
 
+_THEORY = (
+    "softmax_temperature",
+    "softmax_jacobian",
+    "affine_gradients",
+    "huber_gradient",
+    "adam_steps",
+    "momentum_steps",
+)
+
 PLACES: dict[str, tuple[str, ...]] = {
     name: ("mytorch.nn", f"mytorch.nn.{file}") for file, names in _LAYERS.items() for name in names
-} | {"gradient_check": ("mytorch.utils",)}
+} | {"gradient_check": ("mytorch.utils",), **dict.fromkeys(_THEORY, ("theory",))}

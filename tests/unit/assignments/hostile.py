@@ -138,6 +138,20 @@ def bent_arrays(rng: np.random.Generator, found: dict[str, np.ndarray]) -> dict[
     return changed
 
 
+def bent_sequence(rng: np.random.Generator, found: Sequence[Any]) -> Any:
+    """Return a list or tuple with one item bent or replaced, too short, too long, or as one array."""
+    changed = list(found)
+    kind = int(rng.integers(5))
+    if changed and kind < 3:
+        at = int(rng.integers(len(changed)))
+        changed[at] = bent(rng, changed[at]) if kind else pick(rng, PLAIN)(rng)
+    elif kind == 3:
+        changed = changed[1:] if rng.random() < 0.5 else [*changed, *changed[:1]]
+    else:
+        return bent_array(rng, np.zeros((len(changed), 4)))
+    return tuple(changed) if isinstance(found, tuple) else changed
+
+
 def bent_array(rng: np.random.Generator, value: np.ndarray) -> np.ndarray:
     changed = bent(rng, value)
     return changed if isinstance(changed, np.ndarray) else array(rng)
@@ -228,6 +242,8 @@ class HostileStudent(FakeStudent):
             return bent_arrays(self._rng, value)
         if isinstance(value, np.ndarray | float) and self._rng.random() < 0.6:
             return bent(self._rng, value)
+        if isinstance(value, list | tuple) and self._rng.random() < 0.6:
+            return bent_sequence(self._rng, value)
         if self._rng.random() < 0.1:
             return HostileObject(self, object())
         return pick(self._rng, PLAIN)(self._rng)
