@@ -34,6 +34,7 @@ from grader.probe_layers import RETIRED
 Faults = Mapping[tuple[int, str], Array]  # by layer and parameter: what its gradient is multiplied by
 
 ROWS, COLUMNS = 5, 4
+_HEAVY = 1  # the column of the one entry that matters
 # What the homework promises for a right model in float64.
 SMALL = 1e-5
 # To see how large a gradient is.
@@ -136,6 +137,26 @@ def wrong_entry(
     return Trial(problem, {at: fault}, f"only the entry {list(index)} of the gradient {name!r} is wrong")
 
 
+def one_that_matters(rng: np.random.Generator) -> Trial:
+    """Return a trial where one entry is missing that is nearly all of the gradient."""
+
+    def draw() -> Problem:
+        problem = draw_problem(rng)
+        weights, x = problem.weights.copy(), problem.x.copy()
+        weights[_HEAVY] *= 100.0
+        x[:, [_HEAVY, (_HEAVY + 1) % COLUMNS]] *= 0.02
+        return replace(problem, x=x, weights=weights)
+
+    def is_good(problem: Problem) -> bool:
+        slopes = problem.gradients(steps=ROUGH_STEPS)
+        others = sum(np.abs(slope).sum() for slope in slopes.values()) - abs(slopes[0, "offset"][_HEAVY])
+        return bool(abs(slopes[0, "offset"][_HEAVY]) > 6.0 * others)
+
+    fault = np.ones(COLUMNS)
+    fault[_HEAVY] = 0.0
+    return Trial(draw_until(draw, is_good), {(0, "offset"): fault})
+
+
 def reported_errors(student: Student, rng: np.random.Generator, trials: Sequence[Trial]) -> list[float]:
     """Return what gradient_check says about each trial; they are tried in random order."""
     errors = [0.0] * len(trials)
@@ -144,16 +165,16 @@ def reported_errors(student: Student, rng: np.random.Generator, trials: Sequence
     return errors
 
 
-def reported_error(student: Student, trial: Trial) -> float:
+def reported_error(student: Student, trial: Trial, **named: float) -> float:
     """Return what gradient_check says about one trial; inf is an answer, nan is not."""
     with made_model(student, trial) as model:
-        return checked(student, model, trial.problem)
+        return checked(student, model, trial.problem, **named)
 
 
-def checked(student: Student, model: RemoteObject, problem: Problem) -> float:
+def checked(student: Student, model: RemoteObject, problem: Problem, **named: float) -> float:
     """Return what gradient_check says about a model in the worker."""
     loss = student.stand_in("weighted_loss", problem.weights)
-    answer = student.resolve("gradient_check").call(None, model, loss, problem.x, problem.target)
+    answer = student.resolve("gradient_check").call(None, model, loss, problem.x, problem.target, **named)
     number = require_number(answer, what="the value of gradient_check(model, loss_fn, x, y)", finite=False)
     if np.isnan(number):
         raise CheckFailed("gradient_check(model, loss_fn, x, y) is nan: is 0 / 0 taken care of?", got="nan")
@@ -312,11 +333,13 @@ def _own_net_is_right(student: Student, net: OwnNet) -> bool:
     own_loss = require_number(loss.forward(logits, net.labels), what="the loss")
     model.backward(require_array(loss.backward(), what="the slope of the loss", shape=logits.shape))
     gradients = [part for probe in probes for part in probe.gradients()]
+    found, slopes = model.parameters(), model.gradients()
     return (
         # As precise as float64: differences of a float32 loss say nothing.
         abs(own_loss - net.loss(net.parameters)) < 2e-9
-        and len(model.parameters()) == len(gradients)
-        and set(model.parameters()) == set(model.gradients())
+        and len(found) == len(gradients)
+        and set(found) == set(slopes)
+        and all(slopes[name].shape == value.shape for name, value in found.items())
         and all(
             is_close(got, slope, rtol=1e-6) for got, slope in zip(gradients, net.gradients(), strict=True)
         )

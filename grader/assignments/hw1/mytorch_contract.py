@@ -74,6 +74,12 @@ def slope_along(dLdy: Array, function: Callable[[FloatArray], FloatArray], at: A
     return central_differences(evaluate, at, steps=LINEAR_STEPS).values
 
 
+def seeded(rng: np.random.Generator) -> tuple[int, np.random.Generator]:
+    """Return a seed and its generator: a line of code that names the seed draws the same numbers."""
+    seed = int(rng.integers(2**32))
+    return seed, np.random.default_rng(seed)
+
+
 def batch_factor(N: int) -> Factor:
     """Return the factor N with what usually causes it."""
     return Factor(
