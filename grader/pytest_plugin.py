@@ -58,6 +58,12 @@ class Declaration:
     visibility: Visibility | None
     handout: str
 
+    @property
+    def place(self) -> str:
+        """The section of the homework's text to read again: the question's own, like `Q6.1`, and `handout`."""
+        own = self.id.rpartition(".")[0].upper()
+        return f"{own}; {self.handout}" if self.handout else own
+
 
 def check(
     check_id: str,
@@ -194,7 +200,7 @@ class Grading:
         """Judge the end of a phase (setup, call, teardown), and put the result into the report."""
         check_ = self._check_of(item)
         if call.excinfo is not None:
-            outcome, feedback = self._verdict(check_, call.excinfo.value, place_in_handout(item))
+            outcome, feedback = self._verdict(check_, call.excinfo.value, _place_of(item))
             self._results[check_.id] = CheckResult(check_, outcome, feedback, call.duration)
         elif call.when == "call":
             feedback = Feedback(self._notes.get(check_.id, ""))
@@ -372,13 +378,9 @@ def declaration_of(item: pytest.Item) -> Declaration | None:
     return declaration
 
 
-def place_in_handout(item: pytest.Item) -> str:
-    """Return the section of the homework's text that a test is about: its question's own, like `Q6.1`."""
+def _place_of(item: pytest.Item) -> str:
     declaration = declaration_of(item)
-    if declaration is None:
-        return ""
-    own = declaration.id.rpartition(".")[0].upper()
-    return f"{own}; {declaration.handout}" if declaration.handout else own
+    return "" if declaration is None else declaration.place
 
 
 def _scanned(student: Student) -> list[Flag]:

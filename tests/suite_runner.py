@@ -26,6 +26,7 @@ class Verdict:
     outcome: str
     message: str = ""
     reproduce: str | None = None
+    fault: StudentFault | None = None
 
 
 def judge(
@@ -83,7 +84,7 @@ def _verdict(declared: DeclaredCheck, fixtures: Mapping[str, object]) -> Verdict
     try:
         function(**arguments)
     except StudentFault as fault:
-        return Verdict("failed", str(fault), fault.reproduce)
+        return Verdict("failed", str(fault), fault.reproduce, fault)
     return Verdict("passed")
 
 

@@ -54,15 +54,18 @@ class Problem:
         """Return the loss with other layers."""
         return weighted_loss(self.weights, run_all(layers, self.x), self.target)
 
+    def parameters(self) -> Iterator[tuple[tuple[int, str], FloatArray]]:
+        """Return every parameter with its place: its layer's position, and its name."""
+        for position, layer in enumerate(self.layers):
+            for name, value in layer.values.items():
+                yield (position, name), value
+
     def gradients(self, *, steps: Sequence[float] = STEPS) -> dict[tuple[int, str], FloatArray]:
         """Return the gradient of the loss in every parameter, by differences."""
-        return {
-            (position, name): self._gradient(position, name, steps)
-            for position, layer in enumerate(self.layers)
-            for name in layer.values
-        }
+        return {at: self.gradient(*at, steps) for at, _ in self.parameters()}
 
-    def _gradient(self, position: int, name: str, steps: Sequence[float]) -> FloatArray:
+    def gradient(self, position: int, name: str, steps: Sequence[float]) -> FloatArray:
+        """Return the gradient of the loss in one parameter, by differences."""
         layer = self.layers[position]
 
         def value(moved: FloatArray) -> float:
@@ -97,10 +100,13 @@ def draw_problem(
         )
 
     def is_good(problem: Problem) -> bool:
-        found = problem.gradients(steps=ROUGH_STEPS).values()
-        slopes = np.concatenate([np.abs(slope).ravel() for slope in found])
-        smallest = slopes[slopes > 0.0].min()
-        return bool(smallest > 0.02 * size and slopes.max() < spread * smallest)
+        sizes: list[FloatArray] = []
+        for at, _ in problem.parameters():  # most draws are refused for the first one
+            slopes = np.abs(problem.gradient(*at, ROUGH_STEPS))
+            sizes.append(slopes[slopes > 0.0])
+            if not sizes[-1].min() > 0.02 * size:
+                return False
+        return bool(max(map(np.max, sizes)) < spread * min(map(np.min, sizes)))
 
     return draw_until(draw, is_good)
 
@@ -116,13 +122,13 @@ class Trial:
 
 def wrong_everywhere(problem: Problem, factor: float, words: str = "") -> Trial:
     """Return a trial where all gradients are `factor` times what they should be."""
-    faults = {at: np.full_like(slope, factor) for at, slope in problem.gradients().items()}
+    faults = {at: np.full_like(value, factor) for at, value in problem.parameters()}
     return Trial(problem, faults, words)
 
 
 def wrong_entries(rng: np.random.Generator, draw: Callable[[], Problem]) -> list[Trial]:
     """Return one trial for every entry of every parameter: missing, twice too large or of the wrong sign."""
-    places = [(at, index) for at, slope in draw().gradients().items() for index in np.ndindex(slope.shape)]
+    places = [(at, index) for at, value in draw().parameters() for index in np.ndindex(value.shape)]
     return [wrong_entry(rng, draw(), at, index) for at, index in places]
 
 
@@ -199,7 +205,7 @@ def made_model(student: Student, trial: Trial) -> Iterator[RemoteObject]:
     # Never empty: this very dict is what the layer looks at on our side when it is asked.
     faults = {"input": np.ones(1)}
     faults |= {_key(layers, at, name): value for (at, name), value in trial.faults.items()}
-    values = {_key(layers, at, name): value for at, name, value in _values(layers)}
+    values = {_key(layers, at, name): value for (at, name), value in trial.problem.parameters()}
     kind = layers[0].kind if len(layers) == 1 else "tower"
     try:
         yield Probe(kind, values).make(student, module_base(student), faults=faults)
@@ -209,12 +215,6 @@ def made_model(student: Student, trial: Trial) -> Iterator[RemoteObject]:
 
 def _key(layers: Sequence[Probe], at: int, name: str) -> str:
     return name if len(layers) == 1 else f"{at}.{name}"
-
-
-def _values(layers: Sequence[Probe]) -> Iterator[tuple[int, str, FloatArray]]:
-    for at, layer in enumerate(layers):
-        for name, value in layer.values.items():
-            yield at, name, value
 
 
 # ------------------------------------------------------------------------------- the student's own net

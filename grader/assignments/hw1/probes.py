@@ -109,7 +109,8 @@ def _gains(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
 
 def _ring(x: FloatArray, values: Values) -> FloatArray:
     gain = values["gain"]
-    y: FloatArray = gain[0] * x + gain[1] * np.roll(x, -1, axis=1) + values["offset"]
+    rolled = np.concatenate((x[:, 1:], x[:, :1]), axis=1)  # as np.roll does, which takes longer to begin
+    y: FloatArray = gain[0] * x + gain[1] * rolled + values["offset"]
     return y
 
 
