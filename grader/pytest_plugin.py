@@ -374,7 +374,12 @@ def dataset(request: pytest.FixtureRequest) -> Mnist:
 
 def declaration_of(item: pytest.Item) -> Declaration | None:
     """Return what `@check` said about a test, or None where there is no `@check`."""
-    declaration: Declaration | None = getattr(getattr(item, "function", None), _ATTRIBUTE, None)
+    return declared_by(getattr(item, "function", None))
+
+
+def declared_by(function: object) -> Declaration | None:
+    """Return what `@check` said about a function, or None where there is no `@check`."""
+    declaration: Declaration | None = getattr(function, _ATTRIBUTE, None)
     return declaration
 
 

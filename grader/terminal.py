@@ -365,7 +365,7 @@ def _barred(text: str, width: int) -> list[Text]:
     return [
         Text(bar + part)
         for line in quiet(scrub(text)).splitlines()
-        for part in textwrap.wrap(line, max(width - len(bar), 20), drop_whitespace=False) or [""]
+        for part in textwrap.wrap(line, max(width - len(bar), 20)) or [""]
     ]
 
 
@@ -382,4 +382,4 @@ def _rows(values: object) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)  # no -0

@@ -155,8 +155,8 @@ def mismatch(
     errors = relative_errors(got, expected)
     at = f" at {list(index)}" if index else ""
     message = (
-        f"{what} is wrong: {counted(wrong)} differ; the first{at} is {float(got[index]):.6g} "
-        f"and should be {float(expected[index]):.6g}; the largest relative error is {errors.max():.2g}"
+        f"{what} is wrong: {counted(wrong)} differ; the first{at} is {float(got[index]) + 0.0:.6g} "
+        f"and should be {float(expected[index]) + 0.0:.6g}; the largest relative error is {errors.max():.2g}"
     )
     return CheckFailed(
         message,
