@@ -60,7 +60,7 @@ class Declaration:
 
     @property
     def place(self) -> str:
-        """The section of the homework's text to read again: the question's own, like `Q6.1`, and `handout`."""
+        """Where to read again in the homework's text: the question's own section, and `handout`."""
         own = self.id.rpartition(".")[0].upper()
         return f"{own}; {self.handout}" if self.handout else own
 

@@ -166,10 +166,11 @@ def require_parameter_gradients(
     if common := fits[0] & fits[1]:
         return max(common)
     if fits[0] and fits[1]:
-        larger, smaller = ("bias", "weight") if max(fits[1]) > max(fits[0]) else ("weight", "bias")
+        of_sum, of_mean = ("bias", "weight") if max(fits[1]) > max(fits[0]) else ("weight", "bias")
         raise CheckFailed(
             f"{name}: the gradients of weight and bias are scaled differently",
-            cause=f"that of the {larger} is a sum over the batch, that of the {smaller} a mean (N = {shape.N})",
+            cause=f"that of the {of_sum} is a sum over the batch, that of the {of_mean} a mean "
+            f"(N = {shape.N})",
         )
     factor = max(fits[0] | fits[1], default=1.0)
     for value, truth, part in zip(got, expected, ("weight", "bias"), strict=True):
