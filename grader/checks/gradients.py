@@ -16,7 +16,7 @@ from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.errors import GraderFault
 
 T = TypeVar("T")
-Evaluate = Callable[[Sequence[FloatArray]], Sequence[float]]
+Evaluate = Callable[[Sequence[FloatArray]], Sequence[float] | FloatArray]
 
 # From where truncation rules (h² f'''/6) to where rounding does (eps |f| / h).
 STEPS = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5)
