@@ -57,6 +57,7 @@ class Declaration:
     needs: tuple[str, ...]
     visibility: Visibility | None
     handout: str
+    false_alarm: float
 
     @property
     def place(self) -> str:
@@ -71,17 +72,19 @@ def check(
     needs: tuple[str, ...] = (),
     visibility: Visibility | None = None,
     handout: str = "",
+    false_alarm: float = 0.0,
 ) -> Callable[[_Test], _Test]:
     """Make a function the check `check_id`; its points are in the rubric.
 
     The check is skipped when one that it `needs` (of the same question) did not pass. Without
     `visibility` it is visible in visible/ and hidden in hidden/. `grader.suites` reads all of this
     from the source, so write literals. `handout` names a section of the homework's text to read
-    again, where that is not the question's own.
+    again, where that is not the question's own. `false_alarm` is the chance that right code fails by
+    bad luck; it is 0 where whatever is drawn leaves right code room by construction.
     """
 
     def declare(function: _Test) -> _Test:
-        setattr(function, _ATTRIBUTE, Declaration(check_id, needs, visibility, handout))
+        setattr(function, _ATTRIBUTE, Declaration(check_id, needs, visibility, handout, false_alarm))
         return function
 
     return declare
