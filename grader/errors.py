@@ -71,7 +71,8 @@ class StudentFault(GraderError):
 class CheckFailed(StudentFault):
     """A value that came back is not what the contract asks for.
 
-    `expected` and `got` are short texts or `grader.model.ArrayExcerpt`s around the first difference.
+    `expected` and `got` are short texts or `grader.model.ArrayExcerpt`s around the first difference; `cause`
+    is the likely one, which ends the message and can be read by itself.
     """
 
     def __init__(
@@ -82,8 +83,11 @@ class CheckFailed(StudentFault):
         got: object = None,
         first_bad_index: tuple[int, ...] | None = None,
         max_relative_error: float | None = None,
+        cause: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(f"{message}. Likely cause: {cause}" if cause else message)
+        self.finding = message
+        self.cause = cause
         self.expected = expected
         self.got = got
         self.first_bad_index = first_bad_index

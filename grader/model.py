@@ -91,7 +91,10 @@ class ArrayExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a student is told about one check."""
+    """What a student is told about one check.
+
+    `message` is all of it in one text; its last part, where a detector fired, stands in `likely_cause` too.
+    """
 
     message: str
     expected: ArrayExcerpt | str | None = None
@@ -99,6 +102,8 @@ class Feedback:
     first_bad_index: tuple[int, ...] | None = None
     max_relative_error: float | None = None
     reproduce: str | None = None
+    likely_cause: str | None = None
+    handout: str | None = None  # the section to read again
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,14 @@ class Declaration:
     id: str
     needs: tuple[str, ...]
     visibility: Visibility | None
+    handout: str
+    false_alarm: float
+
+    @property
+    def place(self) -> str:
+        """Where to read again in the homework's text: the question's own section, and `handout`."""
+        own = self.id.rpartition(".")[0].upper()
+        return f"{own}; {self.handout}" if self.handout else own
 
 
 def check(
@@ -63,16 +71,20 @@ def check(
     *,
     needs: tuple[str, ...] = (),
     visibility: Visibility | None = None,
+    handout: str = "",
+    false_alarm: float = 0.0,
 ) -> Callable[[_Test], _Test]:
     """Make a function the check `check_id`; its points are in the rubric.
 
     The check is skipped when one that it `needs` (of the same question) did not pass. Without
     `visibility` it is visible in visible/ and hidden in hidden/. `grader.suites` reads all of this
-    from the source, so write literals.
+    from the source, so write literals. `handout` names a section of the homework's text to read
+    again, where that is not the question's own. `false_alarm` is the chance that right code fails by
+    bad luck; it is 0 where whatever is drawn leaves right code room by construction.
     """
 
     def declare(function: _Test) -> _Test:
-        setattr(function, _ATTRIBUTE, Declaration(check_id, needs, visibility))
+        setattr(function, _ATTRIBUTE, Declaration(check_id, needs, visibility, handout, false_alarm))
         return function
 
     return declare
@@ -191,7 +203,7 @@ class Grading:
         """Judge the end of a phase (setup, call, teardown), and put the result into the report."""
         check_ = self._check_of(item)
         if call.excinfo is not None:
-            outcome, feedback = self._verdict(check_, call.excinfo.value)
+            outcome, feedback = self._verdict(check_, call.excinfo.value, _place_of(item))
             self._results[check_.id] = CheckResult(check_, outcome, feedback, call.duration)
         elif call.when == "call":
             feedback = Feedback(self._notes.get(check_.id, ""))
@@ -240,9 +252,9 @@ class Grading:
         if student is not None:
             student.close()
 
-    def _verdict(self, check_: Check, error: BaseException) -> tuple[Outcome, Feedback]:
+    def _verdict(self, check_: Check, error: BaseException, handout: str) -> tuple[Outcome, Feedback]:
         if isinstance(error, StudentFault):
-            return Outcome(error.outcome), _feedback(check_, error)
+            return Outcome(error.outcome), feedback_of(check_, error, handout=handout)
         if self._skipped is not None:
             return Outcome.SKIPPED, Feedback(self._skipped)
         self._faults[check_.id] = _own_traceback(error)
@@ -365,8 +377,18 @@ def dataset(request: pytest.FixtureRequest) -> Mnist:
 
 def declaration_of(item: pytest.Item) -> Declaration | None:
     """Return what `@check` said about a test, or None where there is no `@check`."""
-    declaration: Declaration | None = getattr(getattr(item, "function", None), _ATTRIBUTE, None)
+    return declared_by(getattr(item, "function", None))
+
+
+def declared_by(function: object) -> Declaration | None:
+    """Return what `@check` said about a function, or None where there is no `@check`."""
+    declaration: Declaration | None = getattr(function, _ATTRIBUTE, None)
     return declaration
+
+
+def _place_of(item: pytest.Item) -> str:
+    declaration = declaration_of(item)
+    return "" if declaration is None else declaration.place
 
 
 def _scanned(student: Student) -> list[Flag]:
@@ -385,11 +407,11 @@ def _own_traceback(error: BaseException) -> str:
     return "".join(told.format())[-_MAX_TRACEBACK_CHARACTERS:]
 
 
-def _feedback(check_: Check, error: StudentFault) -> Feedback:
-    again = f"grader check . {check_.question}" if check_.visibility is Visibility.VISIBLE else None
-    reproduce = error.reproduce or again
+def feedback_of(check_: Check, error: StudentFault, *, handout: str) -> Feedback:
+    """Return what is told about a check that did not pass: the one place where that is put together."""
+    reproduce = _reproduce(check_, error)
     if not isinstance(error, CheckFailed):
-        return Feedback(str(error), reproduce=reproduce)
+        return Feedback(str(error), reproduce=reproduce, handout=handout)
     return Feedback(
         str(error),
         expected=_shown(error.expected),
@@ -397,7 +419,17 @@ def _feedback(check_: Check, error: StudentFault) -> Feedback:
         first_bad_index=error.first_bad_index and tuple(int(index) for index in error.first_bad_index),
         max_relative_error=None if error.max_relative_error is None else float(error.max_relative_error),
         reproduce=reproduce,
+        likely_cause=error.cause,
+        handout=handout,
     )
+
+
+def _reproduce(check_: Check, error: StudentFault) -> str | None:
+    """Return the check's own line; where that has no seed, only the command draws the same numbers again."""
+    again = f"grader check . {check_.question}" if check_.visibility is Visibility.VISIBLE else None
+    if not (error.reproduce and again) or "default_rng(" in error.reproduce:
+        return error.reproduce or again
+    return f"{error.reproduce}  # or: {again}"
 
 
 def _shown(value: object) -> ArrayExcerpt | str | None:

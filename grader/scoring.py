@@ -267,6 +267,8 @@ def _feedback(feedback: Feedback) -> FeedbackReport:
         first_bad_index=feedback.first_bad_index,
         max_relative_error=error if error is None or math.isfinite(error) else str(float(error)),  # type: ignore[arg-type]
         reproduce=feedback.reproduce,
+        likely_cause=feedback.likely_cause,
+        handout=feedback.handout,
     )
 
 

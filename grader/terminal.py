@@ -20,7 +20,7 @@ from grader.endings import drop_output
 from grader.model import Outcome, Visibility
 from grader.plain_text import one_line, scrub
 from grader.plan import Plan
-from grader.reports.schema import CheckReport, ExcerptReport, QuestionReport, Report
+from grader.reports.schema import CheckReport, ExcerptReport, FeedbackReport, QuestionReport, Report
 from grader.selftest.records import AttackResult, AttackRun, Kind
 from grader.session import Event
 
@@ -164,22 +164,33 @@ def hidden_sentence(plan: Plan) -> str:
 
 
 def check_lines(check: CheckReport, *, width: int) -> list[Text]:
-    """Return what is known about a check that did not pass; every line of foreign text begins with a bar."""
-    feedback = check.feedback
+    """Return what is known about a check that did not pass; every line of foreign text begins with a bar.
+
+    In this order: the verdict and the points, what was called, how far off it is, why, and where to read.
+    """
+    worth = "" if check.score is None else f", {points(check.score)} of {points(check.max_score)} points"
     title = textwrap.wrap(
-        f"{check.outcome}: {check.title.rstrip('.')} ({check.id})",
+        f"{check.outcome}{worth}: {check.title.rstrip('.')} ({check.id})",
         max(width - 2, 20),
         subsequent_indent="  ",
     )
     lines = [Text(f"  {part}", style="red") for part in title]
-    lines += _barred(feedback.message, width)
+    for text in _told(check.feedback):
+        lines += _barred(text, width)
+    return lines
+
+
+def _told(feedback: FeedbackReport) -> Iterator[str]:
+    if feedback.reproduce is not None:
+        yield f"to see it yourself: {feedback.reproduce}"
+    yield feedback.message.removesuffix(f". Likely cause: {feedback.likely_cause}")
     for label, value in (("expected", feedback.expected), ("got", feedback.got)):
         if value is not None:
-            shown = excerpt_text(value) if isinstance(value, ExcerptReport) else value
-            lines += _barred(f"{label}: {shown}", width)
-    if feedback.reproduce is not None:
-        lines += _barred(f"to see it yourself: {feedback.reproduce}", width)
-    return lines
+            yield f"{label}: {excerpt_text(value) if isinstance(value, ExcerptReport) else value}"
+    if feedback.likely_cause is not None:
+        yield f"likely cause: {feedback.likely_cause}"
+    if feedback.handout:
+        yield f"in the handout: {feedback.handout}"
 
 
 def excerpt_text(excerpt: ExcerptReport) -> str:
@@ -395,7 +406,7 @@ def _barred(text: str, width: int) -> list[Text]:
     return [
         Text(bar + part)
         for line in quiet(scrub(text)).splitlines()
-        for part in textwrap.wrap(line, max(width - len(bar), 20), drop_whitespace=False) or [""]
+        for part in textwrap.wrap(line, max(width - len(bar), 20)) or [""]
     ]
 
 
@@ -412,4 +423,4 @@ def _rows(values: object) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)  # no -0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grader.client import Student
 from grader.datasets import Mnist
 from grader.errors import StudentFault
 from grader.suites import DeclaredCheck, read_suites
@@ -26,26 +27,32 @@ class Verdict:
     outcome: str
     message: str = ""
     reproduce: str | None = None
+    fault: StudentFault | None = None
 
 
 def judge(
     root: Path,
     *,
     questions: Iterable[str] = (),
+    checks: Iterable[str] = (),
     dataset: Mnist | None = None,
     seed: int = 0,
+    student: Student | None = None,
     flags: list[tuple[str, str, str]] | None = None,
 ) -> dict[str, Verdict]:
-    """Judge the parts of a submission that are in `root`; q6.7 only where a dataset is given.
+    """Judge the parts of a submission that are in `root`, by some questions or checks if any are named.
 
-    `flags` gets check, kind and message of what is flagged.
+    q6.7 needs a dataset. They are imported here, unless a `student` with a worker is given. `flags` gets check,
+    kind and message of what is flagged.
     """
-    student = FakeStudent(root)
+    student = student or FakeStudent(root)
     flagged = [] if flags is None else flags
     shared: dict[str, float] = {}
     verdicts: dict[str, Verdict] = {}
     for name, declared in read_suites(SUITES).items():
-        if not _is_asked(declared, questions, root) or (declared.uses_dataset and not dataset):
+        if not _is_asked(declared, questions, root) or (checks and name not in checks):
+            continue
+        if declared.uses_dataset and not dataset:
             continue
         if any(need in verdicts and verdicts[need].outcome != "passed" for need in declared.check.needs):
             verdicts[name] = Verdict("skipped")
@@ -88,7 +95,7 @@ def _verdict(declared: DeclaredCheck, fixtures: Mapping[str, object]) -> Verdict
     try:
         function(**arguments)
     except StudentFault as fault:
-        return Verdict("failed", str(fault), fault.reproduce)
+        return Verdict("failed", str(fault), fault.reproduce, fault)
     return Verdict("passed")
 
 

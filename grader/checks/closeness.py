@@ -75,7 +75,7 @@ def require_close(
     `got` was computed from); `rtol` replaces it for float64. Raises CheckFailed.
     """
     if isinstance(got, np.ndarray) and got.shape != expected.shape and got.dtype.kind in NUMERIC_KINDS:
-        _wrong_shape(got, expected, what)
+        _wrong_shape(got, expected, what, candidates)
     array = require_array(got, what=what, shape=expected.shape)
     tolerance = tolerance_for(expected, array, *computed_with, rtol=rtol)
     if not within(array, expected, tolerance).all():
@@ -90,12 +90,12 @@ def require_number_close(
     number = require_number(got, what=what)
     if abs(number - expected) <= rtol * max(abs(expected), 1e-12):
         return number
-    cause = likely_cause(np.array([number]), np.array([expected]), candidates)
     raise CheckFailed(
-        with_cause(f"{what} is {number:.8g}; it should be {expected:.8g}", cause),
+        f"{what} is {number:.8g}; it should be {expected:.8g}",
         expected=f"{expected:.8g}",
         got=f"{number:.8g}",
         max_relative_error=float(relative_errors(np.array([number]), np.array([expected]))[0]),
+        cause=likely_cause(np.array([number]), np.array([expected]), candidates),
     )
 
 
@@ -155,15 +155,16 @@ def mismatch(
     errors = relative_errors(got, expected)
     at = f" at {list(index)}" if index else ""
     message = (
-        f"{what} is wrong: {counted(wrong)} differ; the first{at} is {float(got[index]):.6g} "
-        f"and should be {float(expected[index]):.6g}; the largest relative error is {errors.max():.2g}"
+        f"{what} is wrong: {counted(wrong)} differ; the first{at} is {float(got[index]) + 0.0:.6g} "
+        f"and should be {float(expected[index]) + 0.0:.6g}; the largest relative error is {errors.max():.2g}"
     )
     return CheckFailed(
-        with_cause(message, likely_cause(got, expected, candidates)),
+        message,
         expected=excerpt(as_float(expected), index),
         got=excerpt(got, index),
         first_bad_index=index,
         max_relative_error=float(errors.max()),
+        cause=likely_cause(got, expected, candidates),
     )
 
 
@@ -212,11 +213,6 @@ def listed(names: Collection[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def with_cause(message: str, cause: str | None) -> str:
-    """Return the message, followed by the likely cause if a detector found one."""
-    return f"{message}. Likely cause: {cause}" if cause else message
-
-
 def first_index(wrong: Array) -> tuple[int, ...]:
     """Return the index of the first True."""
     # Not argwhere, which takes 8 bytes an axis for each of them.
@@ -228,12 +224,12 @@ def counted(wrong: Array) -> str:
     return f"{int(wrong.sum())} of {wrong.size} entries"
 
 
-def _wrong_shape(got: Array, expected: Array, what: str) -> NoReturn:
-    message = f"{what} has the shape {got.shape}; it should be {expected.shape}"
+def _wrong_shape(got: Array, expected: Array, what: str, candidates: Candidates) -> NoReturn:
     raise CheckFailed(
-        with_cause(message, likely_cause(got, expected)),
+        f"{what} has the shape {got.shape}; it should be {expected.shape}",
         expected=excerpt(as_float(expected)),
         got=excerpt(got),
+        cause=likely_cause(got, expected, candidates),
     )
 
 

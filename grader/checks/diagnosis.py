@@ -13,6 +13,8 @@ import numpy as np
 
 from grader.checks.tolerance import Array, FloatArray, Tolerance, as_float, tolerance_for, within
 
+Explanations = Mapping[str, Array | tuple[Array, ...]]
+
 # An explanation must be as close as a right answer would have to be, but a student's value may come
 # from a differently ordered sum of larger terms.
 _RTOL = 1e-6
@@ -32,14 +34,16 @@ class Factor:
 class Candidates:
     """What this homework knows about its usual mistakes.
 
-    `explanations` maps a sentence to the array that the mistake would produce.
+    `explanations` maps a sentence to the array that the mistake would produce, of whatever shape, or to a
+    tuple of those that it may produce.
     """
 
     factors: Sequence[Factor] = ()
-    explanations: Mapping[str, Array] = field(default_factory=dict)
+    explanations: Explanations = field(default_factory=dict)
 
 
 NO_CANDIDATES = Candidates()
+EARLIER_CALL = "these are the values of an earlier call: is the first batch kept for good?"
 TWO = Factor("2", 2.0)
 
 
@@ -48,9 +52,11 @@ def likely_cause(got: Array, expected: Array, candidates: Candidates = NO_CANDID
 
     Both are numeric; an equal `got` needs no explanation and gets none.
     """
+    if not got.size or not np.isfinite(as_float(got)).all():
+        return None
     if got.shape != expected.shape:
-        return transposed(got, expected)
-    if not got.size or not np.isfinite(as_float(got)).all() or _same(got, expected):
+        return transposed(got, expected) or known_mistake(got, expected, candidates.explanations)
+    if _same(got, expected):
         return None
     detectors: Iterable[Callable[[], str | None]] = (
         lambda: all_zero(got, expected),
@@ -74,12 +80,12 @@ def wrong_sign(got: Array, expected: Array) -> str | None:
     return "every entry has the wrong sign" if _same(got, -as_float(expected)) else None
 
 
-def known_mistake(got: Array, expected: Array, explanations: Mapping[str, Array]) -> str | None:
+def known_mistake(got: Array, expected: Array, explanations: Explanations) -> str | None:
     """Return the sentence of the one mistake that gives these values; None if several would."""
     fitting = [
         sentence
         for sentence, values in explanations.items()
-        if values.shape == got.shape and _same(got, values) and not _same(values, expected)
+        if any(_is_explained(got, expected, each) for each in _all_of(values))
     ]
     return fitting[0] if len(fitting) == 1 else None
 
@@ -142,7 +148,19 @@ def _unknown_factor(got: Array, expected: Array) -> str | None:
     ratio = float(np.median(as_float(got)[large] / values[large]))
     if ratio == 0.0 or not _same(got, ratio * values):
         return None
-    return f"every entry is {ratio:.4g} times what it should be"
+    shown = f"{ratio:.4g}"
+    return f"every entry is {f'{ratio:.8g}' if shown == '1' else shown} times what it should be"
+
+
+def _all_of(values: Array | tuple[Array, ...]) -> tuple[Array, ...]:
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _is_explained(got: Array, expected: Array, values: Array) -> bool:
+    """Whether a mistake's values are these; a mistake that changes nothing, or leaves 0, explains nothing."""
+    if values.shape != got.shape or not np.any(values) or not _same(got, values):
+        return False
+    return values.shape != expected.shape or not _same(values, expected)
 
 
 def _same(got: Array, values: Array | FloatArray) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 from grader.checks.tolerance import Array
 from grader.model import ArrayExcerpt
 
-# A window shows this much of the last two axes, and one index of each before: 64 numbers at the most.
-LAST_AXES = 8
+# A window shows this many rows and columns of the last two axes, and one index of each before. A terminal has
+# room for all of it, so that nothing is cut a second time, away from the difference.
+ROWS, COLUMNS = 8, 6
 OTHER_AXES = 1
 
 
@@ -19,7 +20,7 @@ def excerpt(array: Array, around: tuple[int, ...] | None = None) -> ArrayExcerpt
     """Return a window of `array`, centred on the index `around` as far as the edges allow."""
     centre = around if around is not None else (0,) * array.ndim
     windows = [
-        _window(size, at, LAST_AXES if axis >= array.ndim - 2 else OTHER_AXES)
+        _window(size, at, _width(array.ndim - axis))
         for axis, (size, at) in enumerate(zip(array.shape, centre, strict=True))
     ]
     cut = array[tuple(windows)]
@@ -30,6 +31,10 @@ def excerpt(array: Array, around: tuple[int, ...] | None = None) -> ArrayExcerpt
         values=_plain(np.asarray(cut).tolist()),
         is_whole=cut.shape == array.shape,
     )
+
+
+def _width(from_the_end: int) -> int:
+    return {1: COLUMNS, 2: ROWS}.get(from_the_end, OTHER_AXES)
 
 
 def _window(size: int, at: int, width: int) -> slice:

@@ -33,6 +33,7 @@ class ReportFormat:
 FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
     {
         "json": ReportFormat("report.json", "grader.reports.to_json"),
+        "student": ReportFormat("student.json", "grader.reports.to_student"),
     }
 )
 

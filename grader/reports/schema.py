@@ -76,6 +76,8 @@ class FeedbackReport(Record):
     first_bad_index: tuple[int, ...] | None = None
     max_relative_error: FiniteFloat | NonFinite | None = None
     reproduce: Text | None = None
+    likely_cause: Text | None = None
+    handout: Text | None = None
 
 
 class AnswerReport(Record):

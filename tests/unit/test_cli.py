@@ -309,7 +309,7 @@ def test_check_is_a_self_check_with_the_public_secret(asked, capsys, monkeypatch
 
 def test_check_is_exit_1_when_a_visible_check_failed(asked, capsys):
     assert cli.run(["check", "wrong"]) == 1
-    assert "failed: A (q6.1.a)" in capsys.readouterr().out
+    assert "failed, 0 of 0.1 points: A (q6.1.a)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

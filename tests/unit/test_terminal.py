@@ -97,25 +97,33 @@ def test_a_report_that_is_no_grade_says_so_and_one_that_is_names_its_isolation()
     assert "isolation: level 2 (confined); data: sample" in text
 
 
-def test_a_self_check_names_each_failure_and_what_is_not_shown():
+def test_a_self_check_tells_of_each_failure_in_order_and_what_is_not_shown():
     excerpt = ArrayExcerpt((9, 9), "float64", (1, 0), [[0.123456789, "nan"], [1.0, 2.0]], is_whole=False)
     plan = plan_of(visible_only=True)
     results = results_of(plan)
     check = plan.checks[1].check
     feedback = Feedback(
-        "wrong", expected=excerpt, got="a text", first_bad_index=(1, 0), reproduce="print(Linear(5, 3))"
+        "wrong. Likely cause: a factor",
+        expected=excerpt,
+        got="a text",
+        first_bad_index=(1, 0),
+        reproduce="print(Linear(5, 3))",
+        likely_cause="a factor",
+        handout="Q6.1",
     )
     results[check.id] = CheckResult(check, Outcome.FAILED, feedback, 0.1)
     text = printed(terminal.print_self_check, score(plan, results, facts()), plan)
     assert text.splitlines() == [
         "q6.1 Linear: 1 of 2 visible checks pass",
-        "  failed: B (q6.1.b)",
+        "  failed, 0 of 0.2 points: B (q6.1.b)",
+        "    | to see it yourself: print(Linear(5, 3))",
         "    | wrong",
         "    | expected: float64 of shape (9, 9), the part from [1, 0] on",
         "    |      0.1235       nan",
         "    |           1         2",
         "    | got: a text",
-        "    | to see it yourself: print(Linear(5, 3))",
+        "    | likely cause: a factor",
+        "    | in the handout: Q6.1",
         "",
         "1 of 2 visible checks pass. 1 hidden check worth 0.4 points is not shown here.",
         "This is a self-check, not a grade.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grader.assignments.hw1.mytorch_contract import DIFFERENCES_RTOL, relu, sigmoid
+from grader.assignments.hw1.mytorch_contract import DIFFERENCES_RTOL, relu, seeded, sigmoid
 from grader.checks.closeness import (
     reproduced_by,
     require_array,
@@ -18,6 +18,9 @@ from grader.checks.diagnosis import Candidates
 from grader.checks.gradients import away_from_kinks, elementwise_derivative
 from grader.checks.tolerance import Array, FloatArray
 from grader.client import Student
+
+# The kink and its surroundings, and where functions that are cut off or saturate too early differ.
+_SPECIAL = ((0.0, 0.001, -0.001, 300.0), (8.0, -8.0, 17.0, -17.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,12 @@ TANH = Activation("Tanh", tanh)
 SIGMOID = Activation("Sigmoid", sigmoid)
 
 
-def require_values(activation: Activation, student: Student, x: Array) -> None:
-    """Judge one forward pass."""
-    with reproduced_by(_forward_line(activation, x.shape)):
+def require_values(activation: Activation, student: Student, rng: np.random.Generator) -> None:
+    """Judge one forward pass, for small numbers and large ones."""
+    seed, draws = seeded(rng)
+    x = 2.0 * draws.normal(size=(5, 4))
+    x[:2] = _SPECIAL
+    with reproduced_by(_forward_line(activation, seed)):
         require_close(
             student.new(activation.name).forward(x),
             activation.formula(x),
@@ -51,10 +57,10 @@ def require_values(activation: Activation, student: Student, x: Array) -> None:
 
 def require_derivative(activation: Activation, student: Student, rng: np.random.Generator) -> None:
     """Judge one backward pass by differences of the formula, away from kinks, with a random dLdy."""
-    x = away_from_kinks(rng, (6, 7))
-    dLdy = away_from_kinks(rng, (6, 7))
+    seed, draws = seeded(rng)
+    x, dLdy = away_from_kinks(draws, (6, 7)), away_from_kinks(draws, (6, 7))
     slope = elementwise_derivative(activation.formula, x).values
-    with reproduced_by(_backward_line(activation, x.shape)):
+    with reproduced_by(_backward_line(activation, x.shape, seed, "layer.backward(dLdy)")):
         layer = student.new(activation.name)
         y = layer.forward(x)
         require_close(
@@ -67,8 +73,8 @@ def require_derivative(activation: Activation, student: Student, rng: np.random.
         )
 
 
-def require_finite(activation: Activation, student: Student) -> None:
-    """Judge both passes at |x| = 1000, where only overflow matters."""
+def require_finite(activation: Activation, student: Student, *, backward: bool = True) -> None:
+    """Judge the passes at |x| = 1000, where only overflow matters."""
     x = np.array([[-1000.0, -710.0, 0.5, 710.0, 1000.0]])
     name = activation.name
     with reproduced_by(
@@ -76,16 +82,17 @@ def require_finite(activation: Activation, student: Student) -> None:
     ):
         layer = student.new(name)
         require_array(layer.forward(x), what=f"{name}().forward(x) at |x| = 1000", shape=x.shape)
-        require_array(
-            layer.backward(np.ones_like(x)), what=f"{name}().backward(dLdy) at |x| = 1000", shape=x.shape
-        )
+        if backward:
+            dLdx = layer.backward(np.ones_like(x))
+            require_array(dLdx, what=f"{name}().backward(dLdy) at |x| = 1000", shape=x.shape)
 
 
 def require_inputs_unmodified(activation: Activation, student: Student, rng: np.random.Generator) -> None:
     """Judge that neither pass writes into its argument."""
-    x, dLdy = away_from_kinks(rng, (4, 5)), away_from_kinks(rng, (4, 5))
+    seed, draws = seeded(rng)
+    x, dLdy = away_from_kinks(draws, (4, 5)), away_from_kinks(draws, (4, 5))
     name = activation.name
-    with reproduced_by(_backward_line(activation, x.shape)):
+    with reproduced_by(_backward_line(activation, x.shape, seed, "layer.backward(dLdy), x, dLdy")):
         layer = student.new(name)
         forward, backward = student.run(
             [layer.calling("forward", x, echo=True), layer.calling("backward", dLdy, echo=True)]
@@ -130,12 +137,16 @@ def _slope_in_y(activation: Activation, value: Array) -> FloatArray:
     return forms[activation.name](value) if activation.name in forms else np.full(value.shape, np.nan)
 
 
-def _forward_line(activation: Activation, shape: tuple[int, ...]) -> str:
-    return f"x = np.random.randn{shape}; print({activation.name}().forward(x))"
-
-
-def _backward_line(activation: Activation, shape: tuple[int, ...]) -> str:
+def _forward_line(activation: Activation, seed: int) -> str:
     return (
-        f"layer = {activation.name}(); x = np.random.randn{shape}; layer.forward(x); "
-        f"dLdy = np.random.randn{shape}; print(layer.backward(dLdy))"
+        f"rng = np.random.default_rng({seed}); x = 2.0 * rng.normal(size=(5, 4)); x[:2] = {_SPECIAL}; "
+        f"print({activation.name}().forward(x))"
+    )
+
+
+def _backward_line(activation: Activation, shape: tuple[int, ...], seed: int, shown: str) -> str:
+    return (
+        "from grader.checks.gradients import away_from_kinks; "
+        f"rng = np.random.default_rng({seed}); x = away_from_kinks(rng, {shape}); "
+        f"dLdy = away_from_kinks(rng, {shape}); layer = {activation.name}(); layer.forward(x); print({shown})"
     )

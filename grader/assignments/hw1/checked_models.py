@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grader.assignments.hw1.linear_probe import LinearProbe
-from grader.assignments.hw1.mytorch_contract import affine, cross_entropy, relu
+from grader.assignments.hw1.mytorch_contract import affine, cross_entropies, relu
 from grader.assignments.hw1.probes import (
     Probe,
     curve,
@@ -34,6 +34,7 @@ from grader.probe_layers import RETIRED
 Faults = Mapping[tuple[int, str], Array]  # by layer and parameter: what its gradient is multiplied by
 
 ROWS, COLUMNS = 5, 4
+_HEAVY = 1  # the column of the one entry that matters
 # What the homework promises for a right model in float64.
 SMALL = 1e-5
 # To see how large a gradient is.
@@ -49,28 +50,29 @@ class Problem:
     target: FloatArray
     weights: FloatArray
 
-    def loss(self, layers: Sequence[Probe]) -> float:
-        """Return the loss with other layers."""
+    def loss(self, layers: Sequence[Probe]) -> FloatArray:
+        """Return the loss with other layers; with a stack of values in one of them, a loss for each."""
         return weighted_loss(self.weights, run_all(layers, self.x), self.target)
+
+    def parameters(self) -> Iterator[tuple[tuple[int, str], FloatArray]]:
+        """Return every parameter with its place: its layer's position, and its name."""
+        for position, layer in enumerate(self.layers):
+            for name, value in layer.values.items():
+                yield (position, name), value
 
     def gradients(self, *, steps: Sequence[float] = STEPS) -> dict[tuple[int, str], FloatArray]:
         """Return the gradient of the loss in every parameter, by differences."""
-        return {
-            (position, name): self._gradient(position, name, steps)
-            for position, layer in enumerate(self.layers)
-            for name in layer.values
-        }
+        return {at: self.gradient(*at, steps) for at, _ in self.parameters()}
 
-    def _gradient(self, position: int, name: str, steps: Sequence[float]) -> FloatArray:
+    def gradient(self, position: int, name: str, steps: Sequence[float]) -> FloatArray:
+        """Return the gradient of the loss in one parameter, by differences."""
         layer = self.layers[position]
 
-        def value(moved: FloatArray) -> float:
-            changed = replace(layer, values={**layer.values, name: moved})
+        def losses(points: Sequence[FloatArray]) -> FloatArray:
+            changed = replace(layer, values={**layer.values, name: np.stack(points)})
             return self.loss([*self.layers[:position], changed, *self.layers[position + 1 :]])
 
-        return central_differences(
-            lambda points: [value(point) for point in points], layer.values[name], steps=steps
-        ).values
+        return central_differences(losses, layer.values[name], steps=steps).values
 
 
 def draw_problem(
@@ -96,10 +98,13 @@ def draw_problem(
         )
 
     def is_good(problem: Problem) -> bool:
-        found = problem.gradients(steps=ROUGH_STEPS).values()
-        slopes = np.concatenate([np.abs(slope).ravel() for slope in found])
-        smallest = slopes[slopes > 0.0].min()
-        return bool(smallest > 0.02 * size and slopes.max() < spread * smallest)
+        sizes: list[FloatArray] = []
+        for at, _ in problem.parameters():  # most draws are refused for the first one
+            slopes = np.abs(problem.gradient(*at, ROUGH_STEPS))
+            sizes.append(slopes[slopes > 0.0])
+            if not sizes[-1].min() > 0.02 * size:
+                return False
+        return bool(max(map(np.max, sizes)) < spread * min(map(np.min, sizes)))
 
     return draw_until(draw, is_good)
 
@@ -115,13 +120,13 @@ class Trial:
 
 def wrong_everywhere(problem: Problem, factor: float, words: str = "") -> Trial:
     """Return a trial where all gradients are `factor` times what they should be."""
-    faults = {at: np.full_like(slope, factor) for at, slope in problem.gradients().items()}
+    faults = {at: np.full_like(value, factor) for at, value in problem.parameters()}
     return Trial(problem, faults, words)
 
 
 def wrong_entries(rng: np.random.Generator, draw: Callable[[], Problem]) -> list[Trial]:
     """Return one trial for every entry of every parameter: missing, twice too large or of the wrong sign."""
-    places = [(at, index) for at, slope in draw().gradients().items() for index in np.ndindex(slope.shape)]
+    places = [(at, index) for at, value in draw().parameters() for index in np.ndindex(value.shape)]
     return [wrong_entry(rng, draw(), at, index) for at, index in places]
 
 
@@ -136,6 +141,26 @@ def wrong_entry(
     return Trial(problem, {at: fault}, f"only the entry {list(index)} of the gradient {name!r} is wrong")
 
 
+def one_that_matters(rng: np.random.Generator) -> Trial:
+    """Return a trial where one entry is missing that is nearly all of the gradient."""
+
+    def draw() -> Problem:
+        problem = draw_problem(rng)
+        weights, x = problem.weights.copy(), problem.x.copy()
+        weights[_HEAVY] *= 100.0
+        x[:, [_HEAVY, (_HEAVY + 1) % COLUMNS]] *= 0.02
+        return replace(problem, x=x, weights=weights)
+
+    def is_good(problem: Problem) -> bool:
+        slopes = problem.gradients(steps=ROUGH_STEPS)
+        others = sum(np.abs(slope).sum() for slope in slopes.values()) - abs(slopes[0, "offset"][_HEAVY])
+        return bool(abs(slopes[0, "offset"][_HEAVY]) > 6.0 * others)
+
+    fault = np.ones(COLUMNS)
+    fault[_HEAVY] = 0.0
+    return Trial(draw_until(draw, is_good), {(0, "offset"): fault})
+
+
 def reported_errors(student: Student, rng: np.random.Generator, trials: Sequence[Trial]) -> list[float]:
     """Return what gradient_check says about each trial; they are tried in random order."""
     errors = [0.0] * len(trials)
@@ -144,16 +169,16 @@ def reported_errors(student: Student, rng: np.random.Generator, trials: Sequence
     return errors
 
 
-def reported_error(student: Student, trial: Trial) -> float:
+def reported_error(student: Student, trial: Trial, **named: float) -> float:
     """Return what gradient_check says about one trial; inf is an answer, nan is not."""
     with made_model(student, trial) as model:
-        return checked(student, model, trial.problem)
+        return checked(student, model, trial.problem, **named)
 
 
-def checked(student: Student, model: RemoteObject, problem: Problem) -> float:
+def checked(student: Student, model: RemoteObject, problem: Problem, **named: float) -> float:
     """Return what gradient_check says about a model in the worker."""
     loss = student.stand_in("weighted_loss", problem.weights)
-    answer = student.resolve("gradient_check").call(None, model, loss, problem.x, problem.target)
+    answer = student.resolve("gradient_check").call(None, model, loss, problem.x, problem.target, **named)
     number = require_number(answer, what="the value of gradient_check(model, loss_fn, x, y)", finite=False)
     if np.isnan(number):
         raise CheckFailed("gradient_check(model, loss_fn, x, y) is nan: is 0 / 0 taken care of?", got="nan")
@@ -178,7 +203,7 @@ def made_model(student: Student, trial: Trial) -> Iterator[RemoteObject]:
     # Never empty: this very dict is what the layer looks at on our side when it is asked.
     faults = {"input": np.ones(1)}
     faults |= {_key(layers, at, name): value for (at, name), value in trial.faults.items()}
-    values = {_key(layers, at, name): value for at, name, value in _values(layers)}
+    values = {_key(layers, at, name): value for (at, name), value in trial.problem.parameters()}
     kind = layers[0].kind if len(layers) == 1 else "tower"
     try:
         yield Probe(kind, values).make(student, module_base(student), faults=faults)
@@ -188,12 +213,6 @@ def made_model(student: Student, trial: Trial) -> Iterator[RemoteObject]:
 
 def _key(layers: Sequence[Probe], at: int, name: str) -> str:
     return name if len(layers) == 1 else f"{at}.{name}"
-
-
-def _values(layers: Sequence[Probe]) -> Iterator[tuple[int, str, FloatArray]]:
-    for at, layer in enumerate(layers):
-        for name, value in layer.values.items():
-            yield at, name, value
 
 
 # ------------------------------------------------------------------------------- the student's own net
@@ -220,21 +239,21 @@ class OwnNet:
     x: FloatArray
     labels: Array
 
-    def loss(self, parameters: Sequence[FloatArray]) -> float:
-        """Return the cross-entropy with other parameters."""
+    def loss(self, parameters: Sequence[FloatArray]) -> FloatArray:
+        """Return the cross-entropy with other parameters; with a stack of one of them, one for each."""
         W1, b1, W2, b2 = parameters
-        return cross_entropy(affine(relu(affine(self.x, W1, b1)), W2, b2), self.labels)
+        return cross_entropies(affine(relu(affine(self.x, W1, b1)), W2, b2), self.labels)
 
     def gradients(self) -> list[FloatArray]:
         """Return the gradient in every parameter, by differences."""
         return [self._gradient(position) for position in range(len(self.parameters))]
 
     def _gradient(self, position: int) -> FloatArray:
-        def values(points: Sequence[FloatArray]) -> list[float]:
+        def losses(points: Sequence[FloatArray]) -> FloatArray:
             before, after = self.parameters[:position], self.parameters[position + 1 :]
-            return [self.loss((*before, point, *after)) for point in points]
+            return self.loss((*before, np.stack(points), *after))
 
-        return central_differences(values, self.parameters[position]).values
+        return central_differences(losses, self.parameters[position]).values
 
 
 def draw_net(rng: np.random.Generator) -> OwnNet:
@@ -312,11 +331,13 @@ def _own_net_is_right(student: Student, net: OwnNet) -> bool:
     own_loss = require_number(loss.forward(logits, net.labels), what="the loss")
     model.backward(require_array(loss.backward(), what="the slope of the loss", shape=logits.shape))
     gradients = [part for probe in probes for part in probe.gradients()]
+    found, slopes = model.parameters(), model.gradients()
     return (
         # As precise as float64: differences of a float32 loss say nothing.
-        abs(own_loss - net.loss(net.parameters)) < 2e-9
-        and len(model.parameters()) == len(gradients)
-        and set(model.parameters()) == set(model.gradients())
+        abs(own_loss - float(net.loss(net.parameters))) < 2e-9
+        and len(found) == len(gradients)
+        and set(found) == set(slopes)
+        and all(slopes[name].shape == value.shape for name, value in found.items())
         and all(
             is_close(got, slope, rtol=1e-6) for got, slope in zip(gradients, net.gradients(), strict=True)
         )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates, slope_along
 from grader.checks.closeness import is_close, listed, quoted, require_array, require_close
+from grader.checks.diagnosis import Candidates, likely_cause
 from grader.checks.tolerance import Array, as_float
 from grader.client import Call, RemoteObject, Student
 from grader.errors import CheckFailed, StudentFault
 
 Pair = tuple[Array, Array]  # what belongs to the weight (M, D), and to the bias (M,)
+Mistakes = Mapping[str, Array | tuple[Array, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,46 @@ class LinearProbe:
             self.layer.assigning(self.bias, b.reshape(bias_shape)),
         ]
 
-    def gradients(self) -> Pair:
-        """Return the gradients of the weight and the bias."""
-        return self._paired(self.layer.gradients(), "gradients")
+    def gradients(self, truth: Pair | None = None, mistakes: Mistakes | None = None) -> Pair:
+        """Return the gradients of the weight and the bias, which have the shapes of their parameters.
+
+        The right gradients and what usual mistakes give instead only serve to say what is wrong.
+        """
+        W, b = self._found(self.layer.gradients(), "gradients")
+        weight_shape, bias_shape = self.stored_shapes
+        if W.shape != weight_shape:
+            self._wrong_shape(W, weight_shape, "weight", truth and truth[0], mistakes)
+        if b.size != self.outputs or (b.ndim > 1 and b.shape != bias_shape):
+            self._wrong_shape(b, bias_shape, "bias", truth and truth[1], mistakes)
+        return W if W.shape == (self.outputs, self.inputs) else W.T, b.reshape(self.outputs)
+
+    def _wrong_shape(
+        self,
+        got: Array,
+        shape: tuple[int, ...],
+        part: str,
+        truth: Array | None,
+        mistakes: Mistakes | None,
+    ) -> NoReturn:
+        candidates = Candidates(explanations=mistakes or {})
+        raise CheckFailed(
+            f"the gradient of the {part} in {self.name}.gradients() has the shape {got.shape}; it should be "
+            f"{shape}, that of the {part}",
+            expected=f"shape {shape}",
+            got=f"shape {got.shape}",
+            cause=None if truth is None else likely_cause(got, truth, candidates),
+        )
 
     def _paired(self, arrays: dict[str, Array], where: str) -> Pair:
+        W, b = self._found(arrays, where)
+        if W.shape not in _weight_shapes(self.inputs, self.outputs) or b.size != self.outputs:
+            raise CheckFailed(
+                f"{self.name}.{where}() has the shapes {W.shape} and {b.shape}; they should be "
+                f"{(self.outputs, self.inputs)} and {(self.outputs,)}"
+            )
+        return W if W.shape == (self.outputs, self.inputs) else W.T, b.reshape(self.outputs)
+
+    def _found(self, arrays: dict[str, Array], where: str) -> Pair:
         """Find both by name, or else by shape: that the names agree is a check of its own."""
         weight = (
             self.weight
@@ -101,13 +138,7 @@ class LinearProbe:
         if weight is None or bias is None:
             raise CheckFailed(f"{self.name}.{where}() lacks the weight or the bias; found: {_listed(arrays)}")
         W = require_array(arrays[weight], what=f"{self.name}.{where}()[{quoted(weight)}]")
-        b = require_array(arrays[bias], what=f"{self.name}.{where}()[{quoted(bias)}]")
-        if W.shape not in _weight_shapes(self.inputs, self.outputs) or b.size != self.outputs:
-            raise CheckFailed(
-                f"{self.name}.{where}() has the shapes {W.shape} and {b.shape}; they should be "
-                f"{(self.outputs, self.inputs)} and {(self.outputs,)}, those of the parameters"
-            )
-        return W if W.shape == (self.outputs, self.inputs) else W.T, b.reshape(self.outputs)
+        return W, require_array(arrays[bias], what=f"{self.name}.{where}()[{quoted(bias)}]")
 
 
 def require_parameter_gradients(
@@ -135,10 +166,11 @@ def require_parameter_gradients(
     if common := fits[0] & fits[1]:
         return max(common)
     if fits[0] and fits[1]:
-        larger = "bias" if max(fits[1]) > max(fits[0]) else "weight"
+        of_sum, of_mean = ("bias", "weight") if max(fits[1]) > max(fits[0]) else ("weight", "bias")
         raise CheckFailed(
-            f"{name}: the gradients of weight and bias are scaled differently: that of the {larger} is a sum "
-            f"over the batch, the other a mean (N = {shape.N})"
+            f"{name}: the gradients of weight and bias are scaled differently",
+            cause=f"that of the {of_sum} is a sum over the batch, that of the {of_mean} a mean "
+            f"(N = {shape.N})",
         )
     factor = max(fits[0] | fits[1], default=1.0)
     for value, truth, part in zip(got, expected, ("weight", "bias"), strict=True):
@@ -167,6 +199,27 @@ def measured_factor(student: Student, rng: np.random.Generator, shape: Shape) ->
         )
     except StudentFault:
         return None
+
+
+def linear_line(seed: int, inputs: int, outputs: int, *, scaled_by: str = "") -> str:
+    """Return the start of a line of code: a generator, and a layer whose parameters are drawn from it."""
+    return (
+        f"rng = np.random.default_rng({seed}); layer = Linear({inputs}, {outputs}); p = layer.parameters(); "
+        f"p['weight'][...] = rng.normal(size=({outputs}, {inputs})){scaled_by}; "
+        f"p['bias'][...] = rng.normal(size={outputs})"
+    )
+
+
+def usual_mistakes(sums: Pair, dLdy: Array) -> Mistakes:
+    """Return what usual mistakes of backward leave in gradients(), from the right sums over the batch."""
+    N = len(dLdy)
+    return {
+        "weight and bias are swapped": (*sums, sums[0] / N, sums[1] / N),
+        "dLdy is summed over the outputs, not over the batch: the wrong axis": (
+            dLdy.sum(axis=1),
+            dLdy.mean(axis=1),
+        ),
+    }
 
 
 def numeric_sums(x: Array, W: Array, b: Array, dLdy: Array) -> Pair:
@@ -201,12 +254,29 @@ def _is_drawn(W: Array, b: Array) -> bool:
 def _parameters_of(layer: RemoteObject, name: str) -> dict[str, Array]:
     """Return `parameters()`; where that does not work, the attributes `weight` and `bias` serve."""
     try:
-        return _arrays(layer.parameters(), f"{name}.parameters()")
+        return require_right_way_round(_arrays(layer.parameters(), f"{name}.parameters()"), name)
     except StudentFault as fault:
         try:
             return _arrays({key: layer.get(key) for key in ("weight", "bias")}, name)
         except StudentFault:
             raise fault from None
+
+
+def require_right_way_round(found: dict[str, Array], name: str) -> dict[str, Array]:
+    """Return what was found, unless the weight is called bias, and the bias weight."""
+    weight, bias = found.get("weight"), found.get("bias")
+    if (
+        weight is not None
+        and bias is not None
+        and weight.ndim == 1
+        and bias.ndim == 2
+        and 1 not in bias.shape
+    ):
+        raise CheckFailed(
+            f"{name}.parameters() has a 'weight' of shape {weight.shape} and a 'bias' of shape {bias.shape}",
+            cause="weight and bias are swapped",
+        )
+    return found
 
 
 def _arrays(values: dict[str, Any], where: str) -> dict[str, Array]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grader.assignments.hw1.linear_probe import LinearProbe, Pair, measured_factor
+from grader.assignments.hw1.linear_probe import LinearProbe, Pair, linear_line, measured_factor
 from grader.assignments.hw1.mytorch_contract import (
     LOSS_GRADIENT_RTOL,
     LOSS_RTOL,
@@ -16,6 +16,7 @@ from grader.assignments.hw1.mytorch_contract import (
     cross_entropy,
     loss_candidates,
     mean_squared_error,
+    seeded,
 )
 from grader.checks.closeness import (
     is_close,
@@ -31,6 +32,8 @@ from grader.client import Student
 from grader.errors import CheckFailed, StudentFault
 
 _LINEAR_WORKED = "q6.1.backward_parameters"
+_INPUTS = 4
+_SCALED = " / 4**0.5"  # as in make_chain, for that many inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,14 @@ class LossCase:
     pred: FloatArray
     target: Array
     value: Callable[[Array], float]
-    line: str  # for a student to reproduce it
+    inputs_line: str  # draws both again, as `pred` and `y`
     # What usual mistakes in backward give, from the right gradient of the mean.
     mistakes: Callable[[FloatArray], dict[str, Array]] = lambda _: {}
+
+    @property
+    def line(self) -> str:
+        """One line with which the student sees the same numbers."""
+        return f"{self.inputs_line}; loss = {self.name}(); print(loss.forward(pred, y), loss.backward())"
 
     @property
     def call(self) -> str:
@@ -54,13 +62,14 @@ class LossCase:
 
 def squared_error_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
     """Return a call of MSELoss with random predictions and targets (N, K)."""
-    pred, target = rng.normal(size=(N, K)), rng.normal(size=(N, K))
+    seed, draws = seeded(rng)
+    pred, target = draws.normal(size=(2, N, K))
     return LossCase(
         "MSELoss",
         pred,
         target,
         lambda moved: mean_squared_error(moved, target),
-        f"loss = MSELoss(); print(loss.forward(np.ones(({N}, {K})), np.zeros(({N}, {K}))), loss.backward())",
+        f"rng = np.random.default_rng({seed}); pred, y = rng.normal(size=(2, {N}, {K}))",
     )
 
 
@@ -69,7 +78,8 @@ def cross_entropy_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
 
     The logits are small, so that a 1e-8 inside the logarithm does not show.
     """
-    logits, labels = rng.normal(size=(N, K)), rng.integers(K, size=N)
+    seed, draws = seeded(rng)
+    logits, labels = draws.normal(size=(N, K)), draws.integers(K, size=N)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     over_batch = np.exp(logits) / np.exp(logits).sum(axis=0, keepdims=True)
 
@@ -88,8 +98,8 @@ def cross_entropy_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
         logits,
         labels,
         lambda moved: cross_entropy(moved, labels),
-        f"loss = SoftmaxCrossEntropy(); print(loss.forward(np.random.randn({N}, {K}), "
-        f"np.arange({N}) % {K}), loss.backward())",
+        f"rng = np.random.default_rng({seed}); pred, y = rng.normal(size=({N}, {K})), "
+        f"rng.integers({K}, size={N})",
         mistakes,
     )
 
@@ -153,15 +163,17 @@ def require_end_to_end(
     it must be that of the `other` loss.
     """
     N, M = case.pred.shape
-    shape = Shape(N=N, D=4, M=M)
+    shape = Shape(N=N, D=_INPUTS, M=M)
     if not linear_works(student, rng, shape, passed=passed):
         _require_same_convention(student, case, other)
         return
+    seed, draws = seeded(rng)
     with reproduced_by(
-        f"layer = Linear({shape.D}, {M}); x = np.random.randn({N}, {shape.D}); loss = {case.name}(); "
-        "compare layer.gradients() with the slope of loss.forward(layer.forward(x), y) in each parameter"
+        f"{case.inputs_line}; {linear_line(seed, shape.D, M, scaled_by=_SCALED)}; "
+        f"x = rng.normal(size=({N}, {shape.D})); loss = {case.name}(); loss.forward(layer.forward(x), y); "
+        "layer.backward(loss.backward()); print(layer.gradients())"
     ):
-        chain = make_chain(student, rng, case, shape)
+        chain = make_chain(student, draws, case, shape)
         for part, got, truth in zip(("weight", "bias"), chain.gradients(), chain.slopes(), strict=True):
             require_close(
                 got,

@@ -32,8 +32,8 @@ class Shape:
 
 
 def affine(x: Array, W: Array, b: Array) -> FloatArray:
-    """Return x Wᵀ + b; x (N, D), W (M, D), b (M,)."""
-    y: FloatArray = x @ W.T + b
+    """Return x Wᵀ + b; x (N, D), W (M, D), b (M,), or a stack (P, …) of any of them."""
+    y: FloatArray = x @ np.swapaxes(W, -1, -2) + b[..., np.newaxis, :]
     return y
 
 
@@ -54,10 +54,16 @@ def mean_squared_error(pred: Array, target: Array) -> float:
 
 
 def cross_entropy(logits: Array, labels: Array) -> float:
-    """Return the mean over the batch of -log softmax(logits) at the label; labels (N,)."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    at_label = shifted[np.arange(len(labels)), labels]
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - at_label))
+    """Return the mean over the batch of -log softmax(logits) at the label; logits (N, K), labels (N,)."""
+    return float(cross_entropies(logits, labels))
+
+
+def cross_entropies(logits: Array, labels: Array) -> FloatArray:
+    """Return the cross-entropy of each of a stack of logits, (P, N, K) -> (P,)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    at_label = shifted[..., np.arange(len(labels)), labels]
+    losses: FloatArray = (np.log(np.exp(shifted).sum(axis=-1)) - at_label).mean(axis=-1)
+    return losses
 
 
 def one_hot(labels: Array, classes: int) -> FloatArray:
@@ -72,6 +78,12 @@ def slope_along(dLdy: Array, function: Callable[[FloatArray], FloatArray], at: A
         return [float((dLdy * function(point)).sum()) for point in points]
 
     return central_differences(evaluate, at, steps=LINEAR_STEPS).values
+
+
+def seeded(rng: np.random.Generator) -> tuple[int, np.random.Generator]:
+    """Return a seed and its generator: a line of code that names the seed draws the same numbers."""
+    seed = int(rng.integers(2**32))
+    return seed, np.random.default_rng(seed)
 
 
 def batch_factor(N: int) -> Factor:

@@ -14,6 +14,8 @@ from grader.errors import StudentFault
 
 Values = Mapping[str, FloatArray]
 
+_ROW = np.newaxis  # where the rows of a batch go, in a stack or without one
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -30,7 +32,10 @@ class Probe:
         return student.stand_in(self.kind, dict(self.values), faults=faults or {}, **options)
 
     def formula(self, x: FloatArray, values: Values | None = None) -> FloatArray:
-        """Return y for x (N, F), with other parameters if any are given."""
+        """Return y for x (N, F), with other parameters if any are given.
+
+        Stacks of either, (P, N, F) or (P, *shape), give a stack (P, N, F).
+        """
         return _FORMULAS[self.kind](x, self.values if values is None else values)
 
     def formula_with(self, x: FloatArray, name: str, value: FloatArray) -> FloatArray:
@@ -67,7 +72,7 @@ def run_all(layers: Sequence[Probe], x: FloatArray) -> FloatArray:
 
 def input_gradient(layers: Sequence[Probe], x: FloatArray, dLdy: FloatArray) -> FloatArray:
     """Return the gradient of Σ dLdy · y in x through all layers, by differences."""
-    return _differences(lambda moved: float((dLdy * run_all(layers, moved)).sum()), x)
+    return _differences(lambda moved: dLdy * run_all(layers, moved), x)
 
 
 def parameter_gradient(
@@ -77,16 +82,20 @@ def parameter_gradient(
     layer = layers[position]
     entered, after = run_all(layers[:position], x), layers[position + 1 :]
 
-    def value(moved: FloatArray) -> float:
-        return float((dLdy * run_all(after, layer.formula_with(entered, name, moved))).sum())
+    def products(moved: FloatArray) -> FloatArray:
+        return dLdy * run_all(after, layer.formula_with(entered, name, moved))
 
-    return _differences(value, layer.values[name])
+    return _differences(products, layer.values[name])
 
 
-def weighted_loss(weights: FloatArray, pred: FloatArray, target: FloatArray) -> float:
-    """Return the stand-in loss: the mean over the batch of Σ c ((p - t)² / 2 + (p - t)⁴ / 12)."""
-    gap = pred - target
-    return float((weights * (gap**2 / 2 + gap**4 / 12)).sum() / len(gap))
+def weighted_loss(weights: FloatArray, pred: FloatArray, target: FloatArray) -> FloatArray:
+    """Return the stand-in loss: the mean over the batch of Σ c ((p - t)² / 2 + (p - t)⁴ / 12).
+
+    pred is (N, F), or a stack (P, N, F) that gives as many losses (P,).
+    """
+    squares = (pred - target) ** 2
+    losses: FloatArray = (weights * (squares / 2 + squares**2 / 12)).sum(axis=(-2, -1)) / len(target)
+    return losses
 
 
 def module_base(student: Student) -> RemoteObject | None:
@@ -97,8 +106,9 @@ def module_base(student: Student) -> RemoteObject | None:
         return None
 
 
-def _differences(value: Callable[[FloatArray], float], at: FloatArray) -> FloatArray:
-    return central_differences(lambda points: [value(point) for point in points], at).values
+def _differences(products: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:
+    """Return the derivative of the sum of what a stack of points gives, (P, N, F)."""
+    return central_differences(lambda points: products(np.stack(points)).sum(axis=(-2, -1)), at).values
 
 
 def _gains(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
@@ -108,8 +118,9 @@ def _gains(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
 
 
 def _ring(x: FloatArray, values: Values) -> FloatArray:
-    gain = values["gain"]
-    y: FloatArray = gain[0] * x + gain[1] * np.roll(x, -1, axis=1) + values["offset"]
+    gain, offset = values["gain"], values["offset"]
+    rolled = np.roll(x, -1, axis=-1)
+    y: FloatArray = gain[..., 0, _ROW, :] * x + gain[..., 1, _ROW, :] * rolled + offset[..., _ROW, :]
     return y
 
 
@@ -119,7 +130,7 @@ def _bent(u: FloatArray) -> FloatArray:
 
 
 _FORMULAS: Mapping[str, Callable[[FloatArray, Values], FloatArray]] = {
-    "scale": lambda x, values: x * values["scale"],
+    "scale": lambda x, values: x * values["scale"][..., _ROW, :],
     "cubic": lambda x, _: _bent(x),
     "ring": _ring,
     "curve": lambda x, values: _bent(_ring(x, values)),

@@ -111,11 +111,11 @@ def test_the_excerpt_is_centred_on_the_first_difference_and_small() -> None:
     got = expected.copy()
     got[60, 49] = 1.0
     failure = failure_of(require_close, got, expected, what="y")
-    assert failure.got.offset == (56, 42)
+    assert failure.got.offset == (56, 44)
     assert failure.got.shape == (100, 50)
     assert not failure.got.is_whole
     assert len(failure.got.values) == 8
-    assert failure.got.values[4][7] == 1.0
+    assert failure.got.values[4][5] == 1.0
 
 
 def test_excerpts_hold_nan_and_inf_as_text() -> None:
@@ -127,7 +127,7 @@ def test_excerpts_hold_nan_and_inf_as_text() -> None:
 def test_a_tensor_of_many_axes_still_has_a_small_excerpt() -> None:
     expected = np.zeros((9, 9, 9, 9))
     failure = failure_of(require_close, expected + 1, expected, what="y")
-    assert np.asarray(failure.got.values).shape == (1, 1, 8, 8)
+    assert np.asarray(failure.got.values).shape == (1, 1, 8, 6)
 
 
 @pytest.mark.parametrize("value", [2, 2.0, np.array(2.0), np.array(2, dtype=np.int32)])

@@ -1,7 +1,11 @@
+import hypothesis
+import hypothesis.extra.numpy
 import numpy as np
 import pytest
+from hypothesis import strategies
 
 from grader.checks.diagnosis import (
+    EARLIER_CALL,
     Candidates,
     Factor,
     all_zero,
@@ -142,6 +146,62 @@ def test_random_wrong_values_are_never_explained() -> None:
     candidates = Candidates(FACTORS, {"something": rng.normal(size=(4, 3))})
     causes = [likely_cause(rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), candidates) for _ in range(2000)]
     assert causes == [None] * 2000
+
+
+def test_a_mistake_may_give_another_shape_or_one_of_several_values() -> None:
+    column_sums, means = EXPECTED.sum(axis=0), EXPECTED.mean(axis=0)
+    mistakes = Candidates(explanations={"summed over the wrong axis": (column_sums, means)})
+    for values in (column_sums, means):
+        assert likely_cause(values, EXPECTED.sum(axis=1), mistakes) == "summed over the wrong axis"
+    assert likely_cause(means + 0.1, EXPECTED.sum(axis=1), mistakes) is None
+    assert likely_cause(EXPECTED.sum(axis=1), EXPECTED.sum(axis=1), mistakes) is None
+
+
+def test_the_values_of_an_earlier_call_are_found_in_any_shape_and_only_if_they_are_these() -> None:
+    earlier = (np.arange(1.0, 7.0).reshape(2, 3), np.ones((4, 3)))
+    candidates = Candidates(explanations={EARLIER_CALL: earlier})
+    for values in earlier:
+        assert likely_cause(values, EXPECTED, candidates) == EARLIER_CALL
+    assert likely_cause(earlier[0] + 0.5, EXPECTED, candidates) is None
+
+
+def test_a_mistake_that_leaves_zeros_explains_nothing() -> None:
+    assert known_mistake(np.zeros(3), np.ones(3), {"the input comes back": np.zeros(3)}) is None
+
+
+def test_a_factor_close_to_one_is_told_with_as_many_digits_as_it_takes() -> None:
+    assert constant_factor(1.00002 * EXPECTED, EXPECTED) == "every entry is 1.00002 times what it should be"
+
+
+SHAPES = hypothesis.extra.numpy.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=9)
+
+
+@hypothesis.settings(max_examples=300, deadline=None, derandomize=True)
+@hypothesis.given(seed=strategies.integers(0, 2**32 - 1), shape=SHAPES, scale=strategies.floats(1e-3, 1e3))
+def test_random_wrong_values_of_any_shape_get_no_cause(seed, shape, scale) -> None:
+    rng = np.random.default_rng(seed)
+    got, expected, mistake = (scale * rng.normal(size=shape) for _ in range(3))
+    hypothesis.assume(got.size > 1)
+    candidates = Candidates(FACTORS, {"something": mistake, "an earlier call": (mistake[:1], -mistake)})
+    cause = likely_cause(got, expected, candidates)
+    assert cause is None
+
+
+@hypothesis.settings(max_examples=200, deadline=None, derandomize=True)
+@hypothesis.given(
+    seed=strategies.integers(0, 2**32 - 1),
+    shape=SHAPES,
+    factor=strategies.sampled_from([2.0, 7.0, 3.0, -1.0]),
+)
+def test_a_cause_that_is_named_gives_the_values_that_came(seed, shape, factor) -> None:
+    expected = np.random.default_rng(seed).normal(size=shape)
+    sentences = {2.0: "exactly 2 times", 7.0: "exactly N", 3.0: "exactly K", -1.0: "the wrong sign"}
+    assert sentences[factor] in likely_cause(factor * expected, expected, Candidates(FACTORS))
+    if expected.size > 1:  # one entry less, and the factor explains nothing any more
+        spoiled = factor * expected
+        spoiled.flat[0] += 1.0
+        cause = likely_cause(spoiled, expected, Candidates(FACTORS))
+        assert cause is None or sentences[factor] not in cause
 
 
 def test_a_homeworks_own_mistake_comes_before_a_plain_factor() -> None:

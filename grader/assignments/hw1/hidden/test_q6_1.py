@@ -7,6 +7,7 @@ import numpy as np
 from grader.assignments.hw1.linear_probe import LinearProbe, Pair, require_parameter_gradients
 from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates
 from grader.checks.closeness import is_close, require_array, require_close
+from grader.checks.diagnosis import EARLIER_CALL, Candidates, likely_cause
 from grader.checks.exactness import FlagIt, flag_differences, inexactness
 from grader.checks.tolerance import Array
 from grader.client import Student
@@ -123,8 +124,19 @@ def _require_as_alone(seen: list[Passed], alone: list[Passed], W: Array) -> None
     ):
         raise CheckFailed(
             "the gradients of a layer that is used again are neither those of its last batch nor the sum of "
-            "those so far: does it remember an earlier batch, or share something with other layers?"
+            "those so far: does it remember an earlier batch, or share something with other layers?",
+            cause=_earlier_batch(seen, last),
         )
+
+
+def _earlier_batch(seen: list[Passed], last: list[Pair]) -> str | None:
+    """Return what to say where some gradient is that of a batch before."""
+    causes = (
+        likely_cause(got[0], last[number][0], Candidates(explanations={EARLIER_CALL: (pair[0],)}))
+        for number, (_, got) in enumerate(seen)
+        for pair in last[:number]
+    )
+    return EARLIER_CALL if EARLIER_CALL in causes else None
 
 
 def _pass(probe: LinearProbe, x: Array, dLdy: Array) -> Passed:

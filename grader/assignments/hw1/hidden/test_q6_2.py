@@ -8,6 +8,7 @@ import numpy as np
 
 from grader.assignments.hw1.activations import RELU, SIGMOID, TANH, Activation
 from grader.checks.closeness import require_close
+from grader.checks.diagnosis import EARLIER_CALL, Candidates
 from grader.checks.exactness import FlagIt, flag_differences, inexactness
 from grader.checks.gradients import away_from_kinks
 from grader.checks.tolerance import Array
@@ -46,6 +47,7 @@ def _require_any_shape(
     """Run all shapes through one layer, with passes of a second layer and forward passes alone in between."""
     layer, other = student.new(activation.name), student.new(activation.name)
     error = 0.0
+    earlier: tuple[Array, ...] = ()
     for shape in SHAPES:
         layer.forward(away_from_kinks(rng, (3, 5)))
         x, dLdy = 2.0 * away_from_kinks(rng, shape), rng.normal(size=shape)
@@ -56,7 +58,14 @@ def _require_any_shape(
         other.backward(2.0 * dLdy)
         dLdx = dLdy * slope_of_y(y)
         backward = f"{activation.name}().backward(dLdy) {what}"
-        got = require_close(layer.backward(dLdy), dLdx, what=backward, computed_with=(own_y,))
+        got = require_close(
+            layer.backward(dLdy),
+            dLdx,
+            what=backward,
+            computed_with=(own_y,),
+            candidates=Candidates(explanations={EARLIER_CALL: earlier}),
+        )
+        earlier = (*earlier, dLdx)
         error = max(error, inexactness(got, dLdx, own_y))
         _require_backward_again(layer, -dLdx, -dLdy, what=f"a second {backward}", own_y=own_y)
     flag_differences(flag, error, what=f"{activation.name}.backward")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from grader.assignments.hw1.linear_probe import LinearProbe
 from grader.assignments.hw1.mytorch_contract import DIFFERENCES_RTOL
 from grader.assignments.hw1.probes import Probe, curve, module_base, parameter_gradient
-from grader.checks.closeness import require_array, require_close
-from grader.checks.tolerance import Array
+from grader.checks.closeness import is_close, require_array, require_close
+from grader.checks.tolerance import Array, as_float
 from grader.client import RemoteObject, Student
-from grader.errors import CheckFailed
+from grader.errors import CheckFailed, StudentFault
 from grader.pytest_plugin import check
 
 ROWS, COLUMNS = 5, 3
@@ -42,6 +43,7 @@ def test_zero_grad(student: Student, rng: np.random.Generator) -> None:
         layer = _stepped(rng, layer, model)
         optimiser.call("step")
     _require_parameters(model, layer, what="after zero_grad(), a backward pass and step(), twice")
+    _require_own_gradients_are_cleared(student, rng)
 
 
 def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject) -> Probe:
@@ -56,6 +58,36 @@ def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject) -> Pro
             for name, value in layer.values.items()
         },
     )
+
+
+def _require_own_gradients_are_cleared(student: Student, rng: np.random.Generator) -> None:
+    """Where the student's Linear adds its gradients up, zero_grad() must make it start afresh.
+
+    It may do so for a layer or, if it goes through the layers of a model, for a Sequential only.
+    """
+    x, dLdy = rng.normal(size=(ROWS, COLUMNS)), rng.normal(size=(ROWS, 2))
+    afresh = [_starts_afresh(student, x, dLdy, wrap=wrap) for wrap in (False, True)]
+    if False in afresh and True not in afresh:
+        raise CheckFailed("after SGD.zero_grad() a backward pass of Linear still adds to earlier gradients")
+
+
+def _starts_afresh(student: Student, x: Array, dLdy: Array, *, wrap: bool) -> bool | None:
+    """Say whether zero_grad() clears what Linear has added up; None where it adds nothing, or is broken."""
+    try:
+        probe = LinearProbe.make(student, x.shape[1], dLdy.shape[1])
+        once, twice = (_weight_gradient(probe, x, dLdy) for _ in range(2))
+        if not is_close(twice, 2.0 * once):
+            return None
+        student.new("SGD", student.new("Sequential", probe.layer) if wrap else probe.layer).call("zero_grad")
+        return is_close(_weight_gradient(probe, x, dLdy), once)
+    except StudentFault:
+        return None
+
+
+def _weight_gradient(probe: LinearProbe, x: Array, dLdy: Array) -> Array:
+    probe.layer.forward(x)
+    probe.layer.backward(dLdy)
+    return as_float(probe.gradients()[0])
 
 
 def _require_cleared_or_kept(layer: Probe, after: dict[str, Array], before: dict[str, Array]) -> None:

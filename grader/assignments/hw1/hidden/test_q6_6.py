@@ -10,6 +10,8 @@ from grader.assignments.hw1.checked_models import (
     SMALL,
     Trial,
     draw_problem,
+    one_that_matters,
+    reported_error,
     reported_errors,
     require_told_apart,
     wrong_entry,
@@ -18,6 +20,12 @@ from grader.assignments.hw1.checked_models import (
 from grader.client import Student
 from grader.errors import CheckFailed
 from grader.pytest_plugin import check
+
+# Where an entry is missing that is nearly all of the gradient, the error is 1 entry by entry, 0.8 and more by
+# the length of the gradient, and at most a half as a mean over entries or parameters.
+LARGEST = 0.6
+# Central differences with a step of 0.3 are off by about 0.1 here.
+COARSE = 1e-3
 
 
 @check("q6.6.finds_small_faults", needs=("q6.6.tells_right_from_wrong",))
@@ -38,8 +46,8 @@ def test_finds_faults_in_every_layer(student: Student, rng: np.random.Generator)
     """gradient_check looks at every parameter of a deep model."""
     right = [Trial(draw_problem(rng, deep=True)) for _ in range(3)]
     wrong = [
-        wrong_entry(rng, draw_problem(rng, deep=True), at, (-1,) * slope.ndim)
-        for at, slope in right[0].problem.gradients().items()
+        wrong_entry(rng, draw_problem(rng, deep=True), at, (-1,) * value.ndim)
+        for at, value in right[0].problem.parameters()
     ]
     errors = reported_errors(student, rng, right + wrong)
     _require_below_small(errors[: len(right)])
@@ -48,8 +56,8 @@ def test_finds_faults_in_every_layer(student: Student, rng: np.random.Generator)
 
 @check("q6.6.error_is_relative", needs=("q6.6.tells_right_from_wrong",))
 def test_the_error_is_relative(student: Student, rng: np.random.Generator) -> None:
-    """gradient_check's error is relative: small gradients count like large ones, zeros do no harm."""
-    sizes = (1e-3, 1e3) * 2
+    """gradient_check gives the largest relative error, for gradients of any size, with steps of epsilon."""
+    sizes = (3e-6, 1e3) * 2
     right = [Trial(draw_problem(rng, size=size)) for size in sizes]
     zeros = [Trial(draw_problem(rng, zero_column=2)) for _ in range(2)]
     doubled = [wrong_everywhere(draw_problem(rng, size=size), 2.0) for size in sizes]
@@ -57,6 +65,24 @@ def test_the_error_is_relative(student: Student, rng: np.random.Generator) -> No
     errors = reported_errors(student, rng, trials)
     _require_below_small(errors[: -len(doubled)])
     _require_above(errors[-len(doubled) :], 2e-2)
+    _require_above([reported_error(student, one_that_matters(rng))], LARGEST)
+    _require_steps_of_epsilon(student, Trial(draw_problem(rng)))
+
+
+def _require_steps_of_epsilon(student: Student, trial: Trial) -> None:
+    """Judge that a step of 0.3 leaves an error that anybody sees, and that the default is 1e-5."""
+    by_default, by_name, coarse = (
+        reported_error(student, trial, **named) for named in ({}, {"epsilon": 1e-5}, {"epsilon": 0.3})
+    )
+    if not coarse > COARSE:
+        raise CheckFailed(
+            f"gradient_check(model, loss_fn, x, y, epsilon=0.3) is {coarse:.3g}: is the step another one?"
+        )
+    if by_default != by_name:
+        raise CheckFailed(
+            f"gradient_check(model, loss_fn, x, y) is {by_default:.3g}, and {by_name:.3g} with epsilon=1e-5, "
+            "which is the default"
+        )
 
 
 def _wrong_sign(rng: np.random.Generator, at: tuple[int, str]) -> Trial:

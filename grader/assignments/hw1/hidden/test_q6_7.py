@@ -18,7 +18,8 @@ from grader.pytest_plugin import check
 _QUICK_S = 60.0
 
 
-@check("q6.7.accuracy_floor", needs=("q6.7.learns",))
+# By ranks, see calibration.py: 6e-6 for the 100 runs of `full`, less for `sample`.
+@check("q6.7.accuracy_floor", needs=("q6.7.learns",), false_alarm=6e-6)
 def test_accuracy_floor(
     student: Student,
     rng: np.random.Generator,
@@ -38,7 +39,7 @@ def test_accuracy_floor(
     _require(best, thresholds.floor, note)
 
 
-@check("q6.7.accuracy", needs=("q6.7.accuracy_floor",))
+@check("q6.7.accuracy", needs=("q6.7.accuracy_floor",), false_alarm=6e-6)
 def test_accuracy(dataset: Mnist, shared: dict[str, float], note: Callable[[str], None]) -> None:
     """Three epochs bring the test accuracy to that of right code."""
     _require(shared["best"], read_thresholds(dataset).threshold, note)

@@ -45,13 +45,13 @@ def test_mse_value(student: Student, rng: np.random.Generator) -> None:
         require_loss_value(student, case, mistakes)
 
 
-@check("q6.3.mse_gradient")
+@check("q6.3.mse_gradient", handout="The mean over the batch")
 def test_mse_gradient(student: Student, rng: np.random.Generator) -> None:
     """MSELoss.backward is the gradient in pred, with or without the mean over the batch."""
     _require_gradients(student, [squared_error_case(rng, N, K) for N, K in SHAPES])
 
 
-@check("q6.3.mse_end_to_end", needs=("q6.3.mse_gradient",))
+@check("q6.3.mse_end_to_end", needs=("q6.3.mse_gradient",), handout="The mean over the batch")
 def test_mse_end_to_end(student: Student, rng: np.random.Generator, passed: Collection[str]) -> None:
     """MSELoss on top of Linear: the mean over the batch is taken exactly once."""
     for N, K in SHAPES:
@@ -81,13 +81,13 @@ def test_cross_entropy_value(student: Student, rng: np.random.Generator) -> None
         require_loss_value(student, case, mistakes)
 
 
-@check("q6.3.ce_gradient")
+@check("q6.3.ce_gradient", handout="The mean over the batch")
 def test_cross_entropy_gradient(student: Student, rng: np.random.Generator) -> None:
     """SoftmaxCrossEntropy.backward is the gradient in the logits, with or without the mean over the batch."""
     _require_gradients(student, [cross_entropy_case(rng, N, K) for N, K in SHAPES])
 
 
-@check("q6.3.ce_end_to_end", needs=("q6.3.ce_gradient",))
+@check("q6.3.ce_end_to_end", needs=("q6.3.ce_gradient",), handout="The mean over the batch")
 def test_cross_entropy_end_to_end(
     student: Student, rng: np.random.Generator, passed: Collection[str]
 ) -> None:
@@ -108,9 +108,8 @@ def test_cross_entropy_target_forms(student: Student, rng: np.random.Generator) 
         for targets, words in ((case.target[:, np.newaxis], ""), (one_hot(case.target, K), ", one-hot,")):
             what = f"with targets of shape {targets.shape}{words}"
             line = (
-                f"loss = SoftmaxCrossEntropy(); labels = np.arange({N}) % {K}; "
-                f"targets = {f'np.eye({K})[labels]' if words else 'labels[:, None]'}; "
-                f"print(loss.forward(np.random.randn({N}, {K}), targets), loss.backward())"
+                f"{case.inputs_line}; loss = SoftmaxCrossEntropy(); "
+                f"print(loss.forward(pred, {f'np.eye({K})[y]' if words else 'y[:, None]'}), loss.backward())"
             )
             with reproduced_by(line):
                 value = loss.forward(case.pred, targets)

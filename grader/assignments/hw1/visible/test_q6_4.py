@@ -43,7 +43,7 @@ def test_forward_runs_the_layers_in_order(student: Student, rng: np.random.Gener
         require_close(
             model.forward(x),
             run_all(layers, x),
-            what="Sequential(first, second, third).forward(x)",
+            what=f"Sequential(first, second, third).forward(x) on layers of ours, with x of shape {x.shape},",
             candidates=Candidates(explanations=mistakes),
         )
 
@@ -61,7 +61,8 @@ def test_backward_runs_the_layers_in_reverse(student: Student, rng: np.random.Ge
         require_close(
             model.backward(dLdy),
             input_gradient(layers, x, dLdy),
-            what="Sequential(first, second, third).backward(dLdy)",
+            what=f"Sequential(first, second, third).backward(dLdy) on layers of ours, after a forward of "
+            f"shape {x.shape},",
             rtol=DIFFERENCES_RTOL,
             candidates=Candidates(explanations=_wrong_orders(layers, x, dLdy)),
         )
@@ -111,6 +112,7 @@ def test_module_is_a_base_class(student: Student, rng: np.random.Generator) -> N
         for method in ("forward", "backward"):
             _require_not_implemented(module, method, x)
         _require_empty_dicts(student, module)
+        _require_training_at_first(module)
         _require_modes(module, "Module()")
         layer = cubic().make(student, module_base(student))
         _require_modes(student.new("Sequential", layer), "Sequential(layer)")
@@ -178,6 +180,18 @@ def _require_empty_dicts(student: Student, module: RemoteObject) -> None:
         found = layer.parameters(), layer.gradients()
     for arrays, method in zip(found, ("parameters", "gradients"), strict=True):
         require_keys(arrays, set(), what=f"{method}() of a layer with nothing to learn")
+
+
+def _require_training_at_first(module: RemoteObject) -> None:
+    """Allow the attribute to be missing before train() or eval() is called, but not to be wrong."""
+    try:
+        training = module.get("training")
+    except StudentRaised:
+        return
+    if not isinstance(training, int) or not training:
+        raise CheckFailed(
+            "a new Module() should have training = True", expected="True", got=describe(training)
+        )
 
 
 def _require_modes(module: RemoteObject, name: str) -> None:

@@ -64,7 +64,7 @@ def _require_step(
         require_close(
             after[name],
             before - step,
-            what=f"the parameter {name!r} of the model after {call}",
+            what=f"the parameter {name!r} of a layer of ours, of shape {before.shape}, after {call}",
             rtol=DIFFERENCES_RTOL,
             candidates=Candidates(explanations=mistakes),
         )

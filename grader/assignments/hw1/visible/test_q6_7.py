@@ -26,7 +26,8 @@ LEARNS_ACCURACY = 0.6
 _NETWORK = "Sequential(Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10))"
 
 
-@check("q6.7.initial_loss")
+# Over 300 draws of the reference 2.40 ± 0.06, eight deviations from the nearer bound.
+@check("q6.7.initial_loss", false_alarm=1e-6)
 def test_initial_loss_is_plausible(student: Student, rng: np.random.Generator, dataset: Mnist) -> None:
     """The cross-entropy of the untrained network is about that of guessing, ln 10 = 2.3."""
     chosen = rng.permutation(len(dataset.train_images))[:256]
@@ -43,7 +44,8 @@ def test_initial_loss_is_plausible(student: Student, rng: np.random.Generator, d
             )
 
 
-@check("q6.7.overfits")
+# All of 300 trainings of the reference knew all 64 digits.
+@check("q6.7.overfits", false_alarm=1e-6)
 def test_a_few_digits_are_learned_by_heart(
     student: Student, rng: np.random.Generator, dataset: Mnist
 ) -> None:
@@ -64,7 +66,8 @@ def test_a_few_digits_are_learned_by_heart(
             )
 
 
-@check("q6.7.learns")
+# The tail of the calibration's runs, continued to here.
+@check("q6.7.learns", false_alarm=1e-6)
 def test_the_network_learns_mnist(
     student: Student,
     rng: np.random.Generator,
