@@ -15,7 +15,8 @@ from types import ModuleType
 import nbformat
 import pytest
 
-from grader.model import Outcome
+from grader.model import Outcome, Visibility
+from grader.suites import read_suites
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = frozenset({"numpy", "mytorch"}) | sys.stdlib_module_names
@@ -48,10 +49,18 @@ def points() -> dict[str, Decimal]:
     return {row["id"]: Decimal(row["points"]) for row in rubric["question"] if row["id"].startswith("q6.")}
 
 
+@pytest.fixture(scope="module")
+def visible_checks() -> set[str]:
+    """The ids of the checks whose message a student reads."""
+    suites = read_suites(REPOSITORY / "grader" / "assignments" / "hw1")
+    return {found.check.id for found in suites.values() if found.check.visibility is Visibility.VISIBLE}
+
+
 def test_there_are_enough_of_every_kind():
-    assert len(RIGHT) >= 2
+    assert len(RIGHT) > 40
     assert len(HALF_DONE) >= 4
-    assert len(WITH_ONE_FAULT) >= 20
+    assert len(WITH_ONE_FAULT) > 100
+    assert len([name for name in WITH_ONE_FAULT if BUILDER.expectation(name).messages]) >= 50
     assert "template" in NAMES
 
 
@@ -117,6 +126,23 @@ def test_an_expectation_names_known_questions_points_and_outcomes(name, points):
         assert (row.check is None) != (row.question is None)
         question = row.question or row.check.rpartition(".")[0]
         assert question in expected.loses
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_message_is_that_of_a_visible_check_of_a_question_that_is_lost(name, visible_checks):
+    for row in BUILDER.expectation(name).messages:
+        assert row.text
+        assert row.check in visible_checks
+        assert row.check.rpartition(".")[0] in BUILDER.expectation(name).loses
+
+
+def test_the_line_ends_indents_and_marks_of_a_style_are_what_its_name_says():
+    for content in BUILDER.own_files("right_crlf").values():
+        assert content.count(b"\n") == content.count(b"\r\n") > 0 or not content
+    tabs = BUILDER.own_files("right_tabs").values()
+    assert all(b"\n\t" in content and b"\n    " not in content for content in tabs)
+    marked = BUILDER.own_files("right_bom_and_coding_line").values()
+    assert all(content.startswith(b"\xef\xbb\xbf") or b"coding" in content for content in marked)
 
 
 @pytest.mark.parametrize("name", NAMES)
