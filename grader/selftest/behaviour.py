@@ -1,4 +1,4 @@
-"""What a submission does on fixed inputs, through the whole contract of homework.md, written down and compared.
+"""What a submission does on fixed inputs, through the whole contract of homework.md, told and compared.
 
 It tells mutants that change something from those that do not. It shares no code with the checks, so that what
 they overlook is seen here; it runs in a process of its own (`observer.py`), on NumPy and nothing of ours.
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+RAISES = "raises"
 RTOL = ATOL = 1e-12
 # Differences of a loss are known to about 1e-11 / slope: below this, two gradient checks say the same.
 CHECK_ATOL = 1e-6
@@ -38,10 +39,16 @@ def observe(parts: Mapping[str, Any]) -> Observations:
 
 
 def first_difference(wanted: Observations, part: str, found: Any) -> str | None:
-    """Return the first experiment on a part that comes out otherwise, by more than rounding; None if none does."""
+    """Return the first experiment on a part that comes out otherwise, by more than rounding, or None.
+
+    Where it ends in an exception, that is told too.
+    """
     for name, its_part, experiment in EXPERIMENTS:
-        if its_part == part and not agree(wanted[name], _observed(experiment, found)):
-            return name
+        if its_part == part:
+            seen = _observed(experiment, found)
+            if not agree(wanted[name], seen):
+                last = seen[-1] if seen else None
+                return f"{name}: {last}" if isinstance(last, str) and last.startswith(RAISES) else name
     return None
 
 
@@ -81,7 +88,7 @@ def _observed(experiment: Experiment, module: Any) -> list[Any]:
         with np.errstate(all="ignore"):
             values.extend(_frozen(value) for value in experiment(module))
     except Exception as error:  # noqa: BLE001 -- whatever a mutant raises is what it does
-        values.append(f"raises {type(error).__name__}")
+        values.append(f"{RAISES} {type(error).__name__}")
     return values
 
 
@@ -400,7 +407,9 @@ def _check_sizes(mytorch: Any) -> Iterator[Any]:
         bent = _Times(loss, lambda value: value**3, lambda value: 3 * value**2)
         yield _check(mytorch, model, bent, *data)
     loss = mytorch.nn.MSELoss()
-    yield _check(mytorch, mytorch.nn.Sequential(mytorch.nn.Tanh()), loss, _numbers(1, 3, 2), _numbers(2, 3, 2))
+    yield _check(
+        mytorch, mytorch.nn.Sequential(mytorch.nn.Tanh()), loss, _numbers(1, 3, 2), _numbers(2, 3, 2)
+    )
 
 
 # ------------------------------------------------------------------------------------------ Problems 1 to 3
@@ -431,7 +440,10 @@ def _huber(theory: Any) -> Iterator[Any]:
         for delta in (1.0, 0.2, 50.0):
             yield theory.huber_gradient(w, X, y, delta)
             for lam in (0.0, 0.7):
-                yield theory.huber_gradient(w, X, y, delta, lam), theory.huber_gradient(w, X, y, delta, lam=lam)
+                yield (
+                    theory.huber_gradient(w, X, y, delta, lam),
+                    theory.huber_gradient(w, X, y, delta, lam=lam),
+                )
             yield w, X, y
     boundary = theory.huber_gradient(np.zeros(1), np.ones((4, 1)), np.array([1.0, -1.0, 0.5, 3.0]), 1.0)
     yield boundary

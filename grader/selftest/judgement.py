@@ -1,4 +1,4 @@
-"""Does the grader judge right? The reference, the template, right variants and mutants, by the real engine."""
+"""Does the grader judge right? It grades what has a known grade: reference, template, variants, mutants."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def run_judgement(
 ) -> Judgement:
     """Grade everything whose grade is known, under a sandbox or the best one here ("auto").
 
-    `on_result` takes the name of what was judged last. Raise SandboxUnavailable where the sandbox does not hold.
+    `on_result` takes the name of what was judged last. Raise SandboxUnavailable where the sandbox fails.
     """
     started = time.monotonic()
     provider = provider_of(name, min_isolation=1)
@@ -147,7 +147,7 @@ class _Engine:
 
 
 def _questions() -> dict[str, frozenset[str]]:
-    """Return the questions that have checks and need nothing but mytorch or theory.py, with what they need."""
+    """Return the questions that have checks and need mytorch or theory.py alone, with what they need."""
     plan: Plan = pipeline.prepare(pipeline.GradeOptions())
     return {
         planned.question.id: planned.question.submission_parts

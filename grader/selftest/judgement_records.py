@@ -44,7 +44,7 @@ class MutantResult:
 
 @dataclass(frozen=True, slots=True)
 class GradedResult:
-    """A submission that must get all points, or none: the checks in which it did not, and what failed in us."""
+    """A submission that must get all points, or none: the checks where it did not, and what failed in us."""
 
     name: str
     title: str
@@ -73,7 +73,7 @@ class RepeatResult:
 
 @dataclass(frozen=True, slots=True)
 class PeerResult:
-    """What one criterion of another grader lets through, of as many mutants, and which right ones it fails."""
+    """What one criterion of another grader lets through, of how many, and which right ones it fails."""
 
     name: str
     let_through: int

@@ -25,7 +25,7 @@ _SYMBOLS: dict[type[ast.operator], str] = {
 _OTHER_OPERATORS: dict[type[ast.operator], tuple[str, ...]] = {
     ast.Add: ("-",),
     ast.Sub: ("+",),
-    ast.Mult: ("/", "+"),
+    ast.Mult: ("/",),
     ast.Div: ("*",),
     ast.Pow: ("*",),
 }
@@ -42,19 +42,19 @@ _OTHER_FUNCTIONS = {
     "abs": ("square",),
     "clip": ("minimum",),
     "empty": ("ones",),
-    "exp": ("expm1", "exp2"),
+    "exp": ("expm1",),
     "eye": ("ones",),
     "isfinite": ("isnan",),
-    "log": ("log1p", "log2"),
-    "logaddexp": ("add", "maximum"),
-    "max": ("min", "mean"),
-    "maximum": ("minimum", "add"),
-    "mean": ("sum", "max"),
+    "log": ("log1p",),
+    "logaddexp": ("maximum",),
+    "max": ("min",),
+    "maximum": ("minimum",),
+    "mean": ("sum",),
     "normal": ("uniform", "laplace"),
     "outer": ("add.outer",),
     "sqrt": ("square",),
-    "sum": ("mean", "max"),
-    "tanh": ("sin", "arctan"),
+    "sum": ("mean",),
+    "tanh": ("arctan",),
     "zeros": ("ones",),
     "zeros_like": ("ones_like",),
 }
@@ -63,7 +63,7 @@ _NO_NUMBERS = frozenset(
     {"enumerate", "gradients", "items", "ndindex", "parameters", "reversed", "super", "type", "values"}
 )
 # Faults of a whole array `a`, as judgement.md measures them; those of one entry, row or column need NumPy.
-_NUMBER_FAULTS = ("0 * {v}", "1.01 * {v}", "2 * {v}")
+_NUMBER_FAULTS = ("0 * {v}", "1.01 * {v}")
 _ARRAY_FAULTS = (
     "{v} / len({v})",
     "(lambda a: np.where(np.arange(a.size).reshape(a.shape) == 0, 0, a))({v})",
@@ -104,12 +104,17 @@ class Code:
             for node in self._tree.body
         )
         self.nodes = sorted(
-            (node for node in ast.walk(self._tree) if self._may_change(node)), key=lambda node: self.span(node)
+            (node for node in ast.walk(self._tree) if self._may_change(node)),
+            key=self.span,
         )
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Return where a node begins and ends, in bytes."""
-        if not isinstance(node, ast.stmt | ast.expr) or node.end_lineno is None or node.end_col_offset is None:
+        if (
+            not isinstance(node, ast.stmt | ast.expr)
+            or node.end_lineno is None
+            or node.end_col_offset is None
+        ):
             raise TypeError(f"{type(node).__name__} has no place of its own")
         end = self._starts[node.end_lineno - 1] + node.end_col_offset
         return self._starts[node.lineno - 1] + node.col_offset, end
@@ -245,7 +250,7 @@ def one_operand_only(node: ast.AST, code: Code) -> Iterator[Change]:
         yield Change(code.operand(node.right))
 
 
-def same_operand_twice(node: ast.AST, code: Code) -> Iterator[Change]:
+def same_operand_twice(node: ast.AST, _code: Code) -> Iterator[Change]:
     """Take one of two variables for both."""
     if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name) and isinstance(node.right, ast.Name):
         for name in (node.left.id, node.right.id):
@@ -256,17 +261,15 @@ def flip_sign(node: ast.AST, code: Code) -> Iterator[Change]:
     """Add a minus, or lose one."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield Change(code.operand(node.operand))
-    elif isinstance(node, ast.BinOp | ast.Call) and code.is_number(node) and not _is_factor(node, code):
-        if not code.is_iterated(node) and not isinstance(code.parents[node], ast.Expr):
+    elif code.has_numpy and isinstance(node, ast.BinOp | ast.Call) and not _is_operand(node, code):
+        is_value = code.is_number(node) and not code.is_iterated(node)
+        if is_value and not isinstance(code.parents[node], ast.Expr):
             yield Change(f"(-{code.operand(node)})")
 
 
-def _is_factor(node: ast.AST, code: Code) -> bool:
-    """Say whether a product holds a node: its sign is the product's, which is changed too."""
-    parent = code.parents[node]
-    return isinstance(parent, ast.UnaryOp) or (
-        isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div | ast.MatMult)
-    )
+def _is_operand(node: ast.AST, code: Code) -> bool:
+    """Say whether a sum or product holds a node: then another operator there says the same."""
+    return isinstance(code.parents[node], ast.UnaryOp | ast.BinOp)
 
 
 def change_constant(node: ast.AST, code: Code) -> Iterator[Change]:
@@ -277,10 +280,11 @@ def change_constant(node: ast.AST, code: Code) -> Iterator[Change]:
     if isinstance(value, bool):
         yield Change(str(not value))
     elif isinstance(value, int | float) and not _is_axis(node, code):
-        others = (1, -1) if value == 0 else (value + 1, value * 2, 0, -value)
+        others = (1, -1) if value == 0 else (value + 1, 0, -value)
         for other in others:
             yield Change(f"({other!r})" if other < 0 else repr(other))
         if 0 < value < 1:
+            yield Change(repr(value * 2))
             yield Change(repr(value * 1000))
 
 
@@ -415,7 +419,7 @@ def mistake_length(node: ast.AST, code: Code) -> Iterator[Change]:
 def mistake_attribute(node: ast.AST, code: Code) -> Iterator[Change]:
     """Read another attribute, or an argument, in place of an attribute."""
     is_read = _is_own(node) and isinstance(node.ctx, ast.Load) and node.attr in code.attributes(node)
-    if is_read and not code.is_in_init(node):
+    if is_read and code.has_numpy and not code.is_in_init(node):
         for other in code.attributes(node):
             yield Change(f"self.{other}")
         for name in code.parameters(node):
@@ -460,22 +464,33 @@ def keep_state_wrongly(node: ast.AST, code: Code) -> Iterator[Change]:
 
 
 def drop_statement(node: ast.AST, code: Code) -> Iterator[Change]:
-    """Forget a statement, a loop or a method."""
-    if isinstance(node, (*_SIMPLE, ast.For, ast.Raise)) or _is_plain_method(node, code):
+    """Forget a statement, a loop, or a method that returns nothing; not a variable's first value."""
+    is_step = isinstance(node, (*_SIMPLE, ast.For, ast.Raise)) and not _is_first_value(node, code)
+    if is_step or _is_procedure(node, code):
         yield Change("pass")
 
 
-def _is_plain_method(node: ast.AST, code: Code) -> bool:
+def _is_first_value(node: ast.AST, code: Code) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    known = {*code.parameters(node), *_names_read(node)}
+    return any(isinstance(each, ast.Name) and each.id not in known for each in targets)
+
+
+def _names_read(node: ast.AST) -> set[str]:
+    inside = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+    return {each.id for each in inside if isinstance(each.ctx, ast.Load)}
+
+
+def _is_procedure(node: ast.AST, code: Code) -> bool:
     is_named = isinstance(node, ast.FunctionDef) and node.name != "__init__"
-    return is_named and isinstance(code.parents[node], ast.ClassDef)
+    is_method = is_named and isinstance(code.parents[node], ast.ClassDef)
+    return is_method and not any(isinstance(each, ast.Return) for each in ast.walk(node))
 
 
 def repeat_statement(node: ast.AST, code: Code) -> Iterator[Change]:
     """Do something twice."""
-    own = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
-    if isinstance(node, ast.AugAssign | ast.Expr) or (
-        isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in own
-    ):
+    reads_itself = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _names_read(node)
+    if reads_itself or isinstance(node, ast.AugAssign | ast.Expr):
         yield Change(f"{code.text(node)}; {code.text(node)}")
 
 
@@ -537,10 +552,7 @@ def mistake_entry(node: ast.AST, code: Code) -> Iterator[Change]:
             yield Change(_dict([*pairs[:place], (name, f"{value}.copy()"), *pairs[place + 1 :]]))
         yield Change(
             _dict(
-                [
-                    (name, value)
-                    for (name, _), (_, value) in zip(pairs, [*pairs[1:], *pairs[:1]], strict=True)
-                ]
+                [(name, value) for (name, _), (_, value) in zip(pairs, [*pairs[1:], *pairs[:1]], strict=True)]
             )
         )
     elif isinstance(node, ast.Name) and isinstance(code.parents.get(node), ast.DictComp):

@@ -1,7 +1,7 @@
 """Runs as a process of its own: says, of one submission after the other, in what it differs from the first.
 
-`python observer.py` reads from standard input, a line a submission, and answers each with a line of JSON. The
-first is what the others are compared with. It may be killed at any time, where one does not end.
+`python -m grader.selftest.observer` reads from standard input, a line a submission, and answers each with a
+line of JSON. The first is what the others are compared with. It may be killed where one does not end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import sys
 from types import SimpleNamespace
 from typing import IO, Any
 
+from grader.selftest.behaviour import first_difference, observe
+from grader.selftest.peers import verdicts
+
 PARTS = ("mytorch", "theory")
 
 
@@ -23,7 +26,7 @@ def load(folder: str) -> dict[str, Any]:
         del sys.modules[name]
     importlib.invalidate_caches()
     sys.path.insert(0, folder)
-    parts = {}
+    parts: dict[str, Any] = {}
     try:
         with contextlib.suppress(Exception):
             parts["theory"] = importlib.import_module("theory")
@@ -38,9 +41,6 @@ def load(folder: str) -> dict[str, Any]:
 
 def serve(lines: IO[str], answers: IO[str]) -> None:
     """Answer until the other end closes. A line is a part and a folder, with a space between."""
-    from behaviour import first_difference, observe  # noqa: PLC0415 -- from beside this file, as the next one
-    from peers import verdicts  # noqa: PLC0415
-
     first = load(lines.readline().rstrip("\n"))
     wanted = observe(first)
     print(json.dumps({"ready": sorted(first)}), file=answers, flush=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from grader.errors import GraderFault
 from grader.settings import environment_values
@@ -20,15 +20,15 @@ from grader.settings import environment_values
 SECONDS = 20.0
 _INHERITED = ("PATH", "SYSTEMROOT", "SYSTEMDRIVE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _ONE_THREAD = dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-_PROGRAM = Path(__file__).with_name("observer.py")
+_PROGRAM = "grader.selftest.observer"
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """The first experiment in which a submission differs from the reference, if any.
 
-    `peers` says which criteria of other graders let it pass; `loads`, whether it can be imported; `ended`, whether
-    it came to an end.
+    `peers` says which criteria of other graders let it pass; `loads`, whether it can be imported; `ended`,
+    whether it came to an end.
     """
 
     difference: str | None = None
@@ -70,7 +70,7 @@ class Observer:
 
     def _start(self) -> None:
         process = subprocess.Popen(
-            [sys.executable, "-E", "-s", str(_PROGRAM)],
+            [sys.executable, "-E", "-P", "-m", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -107,7 +107,7 @@ class Observers:
         for observer in self._all:
             self._free.put(observer)
 
-    def __enter__(self) -> Observers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,7 +1,7 @@
 """What other graders ask of a gradient, said again in code of our own, to be tried beside ours.
 
-Each criterion looks at the same three small models and says whether it is content. A criterion that cannot run
-a submission is not content with it. Runs in a process of its own (`observer.py`), on NumPy and nothing of ours.
+Each criterion looks at the same small models and says whether it is content. One that cannot run a submission
+is not content with it. Runs in a process of its own (`observer.py`), on NumPy and nothing of ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 Loss = Callable[[], float]
 
 STEP = 1e-5
-# minitorch: one random index of every argument; gradients of the sum of a layer's values; |a - n| <= 0.01 + 0.01 |n|.
+# minitorch: one random index of every argument, upstream of ones, |a - n| <= 0.01 + 0.01 |n|.
 ONE_INDEX_STEP, ONE_INDEX_TOLERANCE = 1e-6, 1e-2
 # cs231n: a few sampled entries of the weights, looked at by relative error.
 ENTRIES, ENTRIES_TOLERANCE = 10, 1e-4
