@@ -300,21 +300,14 @@ def _fates(name: str, results: Sequence[MutantResult]) -> tuple[str, ...]:
 
 
 def _peer_rows(run: Judgement) -> list[tuple[str, ...]]:
-    lost = [result.name for result in run.right if not result.is_right]
-    survived = run.with_fate(Fate.SURVIVED, Fate.UNJUDGED)
-    judged = len(run.with_fate(Fate.KILLED)) + len(survived)
-    ours = ("this grader", f"{len(survived)} of {judged}", "", f"{len(lost)} of {len(run.right)}")
     return [
-        ours,
-        *(
-            (
-                peer.name,
-                f"{peer.let_through} of {peer.of}",
-                f"{peer.let_through_in_layers} of {peer.of_in_layers}",
-                f"{len(peer.right_failed)} of {len(run.right)}",
-            )
-            for peer in run.peers
-        ),
+        (
+            peer.name,
+            f"{peer.let_through} of {peer.of}",
+            f"{peer.let_through_in_layers} of {peer.of_in_layers}",
+            f"{len(peer.right_failed)} of {len(run.right)}",
+        )
+        for peer in run.peers
     ]
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from grader.selftest.mutants import Mutant
 
+OURS = "this grader"
 # What a gradient check can see at all: the files of layers and losses.
 _DIFFERENTIATED = "mytorch/nn/modules/"
 
@@ -113,12 +114,25 @@ class Judgement:
 
     @property
     def peers(self) -> tuple[PeerResult, ...]:
-        """What each criterion of other graders makes of the same submissions."""
-        outside = [
+        """What this grader, and then each criterion of other graders, makes of the same mutants of mytorch."""
+        judged = [
             result for result in self.with_fate(Fate.KILLED, Fate.SURVIVED, Fate.UNJUDGED) if result.peers
         ]
-        names = dict.fromkeys(name for result in outside for name in result.peers)
-        return tuple(_peer_result(name, outside, self.right) for name in names)
+        names = dict.fromkeys(name for result in judged for name in result.peers)
+        lost = tuple(result.name for result in self.right if not result.is_right)
+        passed = [result for result in judged if result.fate is not Fate.KILLED]
+        return (
+            _peer_result(OURS, passed, judged, lost),
+            *(
+                _peer_result(
+                    name,
+                    [result for result in judged if result.peers[name]],
+                    judged,
+                    tuple(result.name for result in self.right if not result.peers.get(name, True)),
+                )
+                for name in names
+            ),
+        )
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -138,13 +152,11 @@ class Judgement:
             yield f"within_contract.toml allows what no mutant does: {row}"
 
 
-def _peer_result(name: str, outside: list[MutantResult], right: tuple[GradedResult, ...]) -> PeerResult:
-    in_layers = [result for result in outside if result.mutant.file.startswith(_DIFFERENTIATED)]
-    return PeerResult(
-        name,
-        sum(result.peers[name] for result in outside),
-        len(outside),
-        sum(result.peers[name] for result in in_layers),
-        len(in_layers),
-        tuple(result.name for result in right if not result.peers.get(name, True)),
+def _peer_result(
+    name: str, passed: list[MutantResult], judged: list[MutantResult], right_failed: tuple[str, ...]
+) -> PeerResult:
+    passed_in_layers, in_layers = (
+        sum(result.mutant.file.startswith(_DIFFERENTIATED) for result in results)
+        for results in (passed, judged)
     )
+    return PeerResult(name, len(passed), len(judged), passed_in_layers, in_layers, right_failed)

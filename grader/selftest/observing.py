@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from grader.errors import GraderFault
 from grader.settings import environment_values
@@ -67,6 +67,8 @@ class Observer:
         if process is not None:
             process.kill()
             process.wait()
+            with suppress(OSError):  # a question that it did not read is lost
+                _pipe(process.stdin).close()
 
     def _start(self) -> None:
         process = subprocess.Popen(
@@ -87,10 +89,10 @@ class Observer:
 
     def _ask(self, question: str) -> dict[str, Any] | None:
         assert self._process is not None  # noqa: S101 -- to tell mypy
-        assert self._process.stdin is not None  # noqa: S101
+        stdin = _pipe(self._process.stdin)
         try:
-            self._process.stdin.write(f"{question}\n")
-            self._process.stdin.flush()
+            stdin.write(f"{question}\n")
+            stdin.flush()
             line = self._lines.get(timeout=self._seconds)
         except (OSError, queue.Empty):
             return None
@@ -131,8 +133,13 @@ class Observers:
 
 
 def _read(process: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
-    assert process.stdout is not None  # noqa: S101 -- to tell mypy
-    with process.stdout:
-        for line in process.stdout:
+    with _pipe(process.stdout) as stdout:
+        for line in stdout:
             lines.put(line)
     lines.put(None)
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    if stream is None:  # only to tell mypy: both pipes are asked for
+        raise AssertionError
+    return stream
