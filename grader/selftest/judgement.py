@@ -202,10 +202,10 @@ class _Judge:
         started = time.monotonic()
         folder = self._place() / variant.name
         variant.write(folder)
-        parts = {"mytorch"} if _is_untouched(folder / "theory.py") else _PARTS
+        parts = _parts_in(folder)
         questions = tuple(name for name, needs in self._questions.items() if needs <= parts)
         report = self._engine.grade(folder, questions, f"{SECRET} {variant.name}")
-        peers = self._observers.look(folder).peers
+        peers = self._observers.look(folder).peers if "mytorch" in parts else {}
         self._on_result(variant.name)
         seconds = round(time.monotonic() - started, 3)
         return _full(variant.name, variant.title, report, peers=peers, seconds=seconds)
@@ -251,10 +251,12 @@ def _write(files: Mapping[str, bytes], root: Path) -> Path:
     return root
 
 
-def _is_untouched(theory: Path) -> bool:
-    """Say whether a variant holds no work on Problems 1 to 3: it is about mytorch alone."""
-    template = resource("student_template") / theory.name
-    return not theory.is_file() or theory.read_bytes() == template.read_bytes()
+def _parts_in(folder: Path) -> frozenset[str]:
+    """Return what a variant is about: a template's untouched theory.py is no work on Problems 1 to 3."""
+    theory, template = folder / "theory.py", resource("student_template") / "theory.py"
+    has_theory = theory.is_file() and theory.read_bytes() != template.read_bytes()
+    found = {"mytorch": (folder / "mytorch").is_dir(), "theory": has_theory}
+    return frozenset(part for part, is_there in found.items() if is_there)
 
 
 def _full(

@@ -114,7 +114,7 @@ class Judgement:
 
     @property
     def peers(self) -> tuple[PeerResult, ...]:
-        """What this grader, and then each criterion of other graders, makes of the same mutants of mytorch."""
+        """What this grader, and then each criterion of others, makes of the same mutants of mytorch."""
         judged = [
             result for result in self.with_fate(Fate.KILLED, Fate.SURVIVED, Fate.UNJUDGED) if result.peers
         ]

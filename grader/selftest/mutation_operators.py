@@ -7,6 +7,7 @@ business (`behaviour.py` finds out); that Python can read it, is.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -177,6 +178,11 @@ class Code:
         function = self.function(node)
         return function is not None and function.name == "__init__"
 
+    def is_in_private(self, node: ast.AST) -> bool:
+        """Say whether a node is in a function that only others of this text call: they are changed instead."""
+        functions = [each for each in self.ancestors(node) if isinstance(each, ast.FunctionDef)]
+        return len(functions) > 1 or any(re.match(r"_[a-z]", each.name) for each in functions)
+
     def is_iterated(self, node: ast.AST) -> bool:
         """Say whether a loop runs over a node."""
         parent = self.parents.get(node)
@@ -251,10 +257,9 @@ def one_operand_only(node: ast.AST, code: Code) -> Iterator[Change]:
 
 
 def same_operand_twice(node: ast.AST, _code: Code) -> Iterator[Change]:
-    """Take one of two variables for both."""
+    """Take the second of two variables for both."""
     if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name) and isinstance(node.right, ast.Name):
-        for name in (node.left.id, node.right.id):
-            yield Change(f"({name} {_SYMBOLS[type(node.op)]} {name})")
+        yield Change(f"({node.right.id} {_SYMBOLS[type(node.op)]} {node.right.id})")
 
 
 def flip_sign(node: ast.AST, code: Code) -> Iterator[Change]:
@@ -447,7 +452,8 @@ def _faults(value: ast.AST, code: Code) -> Iterator[str]:
     if not code.has_numpy and not isinstance(value, ast.Name):
         return
     is_single = isinstance(value, ast.Call) and _called(value) in {"float", "len", "max", "sqrt"}
-    faults = _NUMBER_FAULTS if is_single or not code.has_numpy else _NUMBER_FAULTS + _ARRAY_FAULTS
+    has_entries = code.has_numpy and not is_single and not code.is_in_private(value)
+    faults = _NUMBER_FAULTS + _ARRAY_FAULTS if has_entries else _NUMBER_FAULTS
     for fault in faults:
         yield fault.format(v=code.operand(value))
 

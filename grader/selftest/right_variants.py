@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +14,8 @@ from grader.errors import GraderFault
 from grader.settings import resource
 
 _PREFIX = "right_"
-_BUILDER = "grader_fixture_builder"
+# Each has names(), expectation(name) with `title` and `loses`, and write_folder(name, folder).
+BUILDERS = ("fixtures/build.py",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +29,23 @@ class RightVariant:
 
 def right_variants() -> list[RightVariant]:
     """Return every fixture that is right and loses nothing, in alphabetical order."""
-    builder = _builder()
-    found = {name: builder.expectation(name) for name in builder.names() if name.startswith(_PREFIX)}
-    return [
-        RightVariant(name, expected.title, lambda folder, name=name: builder.write_folder(name, folder))  # type: ignore[misc]
-        for name, expected in found.items()
-        if not expected.loses
-    ]
+    return [variant for file in BUILDERS for variant in _variants(_loaded(file))]
 
 
-def _builder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(_BUILDER, resource("fixtures/build.py"))
+def _variants(builder: ModuleType) -> Iterator[RightVariant]:
+    for name in builder.names():
+        expected = builder.expectation(name)
+        if name.startswith(_PREFIX) and not expected.loses:
+            yield RightVariant(name, expected.title, partial(builder.write_folder, name))
+
+
+def _loaded(file: str) -> ModuleType:
+    """Import a module that is in no package, by its path."""
+    name = f"grader_{Path(file).stem}"
+    spec = importlib.util.spec_from_file_location(name, resource(file))
     if spec is None or spec.loader is None:
-        raise GraderFault("fixtures/build.py cannot be read")
+        raise GraderFault(f"{file} cannot be read")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_BUILDER] = module  # dataclasses look their own module up
+    sys.modules[name] = module  # dataclasses look their own module up
     spec.loader.exec_module(module)
     return module
