@@ -179,7 +179,7 @@ class Code:
         return function is not None and function.name == "__init__"
 
     def is_in_private(self, node: ast.AST) -> bool:
-        """Say whether a node is in a function that only others of this text call: they are changed instead."""
+        """Say whether a node is in a function that only others of this text call: those are changed."""
         functions = [each for each in self.ancestors(node) if isinstance(each, ast.FunctionDef)]
         return len(functions) > 1 or any(re.match(r"_[a-z]", each.name) for each in functions)
 
