@@ -414,18 +414,23 @@ def _check_sizes(mytorch: Any) -> Iterator[Any]:
 
 # ------------------------------------------------------------------------------------------ Problems 1 to 3
 
-LOGITS = (_numbers(1, 5), np.array([1000.0, 0.0, -1000.0]), np.zeros(3), np.array([2.0]))
 TEMPERATURES = (1.0, 0.1, 7.0)
 
 
+def _logits() -> list[Array]:
+    """Make them anew for every experiment: a mutant may write into them."""
+    return [_numbers(1, 5), np.array([1000.0, 0.0, -1000.0]), np.zeros(3), np.array([2.0])]
+
+
 def _softmax(theory: Any) -> Iterator[Any]:
-    for z in LOGITS:
+    for z in _logits():
         for tau in TEMPERATURES:
             yield theory.softmax_temperature(z, tau), theory.softmax_jacobian(z, tau), z
 
 
 def _small_temperature(theory: Any) -> Iterator[Any]:
-    yield theory.softmax_temperature(LOGITS[0], 1e-4), theory.softmax_jacobian(LOGITS[0], 1e3)
+    z = _numbers(1, 5)
+    yield theory.softmax_temperature(z, 1e-4), theory.softmax_jacobian(z, 1e3)
 
 
 def _affine(theory: Any) -> Iterator[Any]:

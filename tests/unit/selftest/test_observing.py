@@ -113,6 +113,19 @@ def test_what_kills_its_process_is_seen_to_do_so(observers, tmp_path):
     assert not observers.look(resource("reference")).is_different
 
 
+@pytest.mark.parametrize(
+    "file, before, after",
+    [
+        ("theory.py", "z - np.max(z)", "np.subtract(z, np.max(z), out=z)"),
+        (LINEAR, "self.x = x  #", "x *= 2; self.x = x  #"),
+        (ACTIVATION, "import numpy as np", "import numpy as np\nnp.seterr(all='raise'); np.random.seed(1)"),
+    ],
+)
+def test_what_one_leaves_behind_does_not_touch_the_next(observers, tmp_path, file, before, after):
+    observers.look(changed(tmp_path, file, before, after), part_of(file))
+    assert not observers.look(resource("reference"), part_of(file)).is_different
+
+
 class TestPeers:
     """The criteria of other graders are what judgement.md says of them."""
 
