@@ -247,28 +247,20 @@ def doctor(*, data_dir: DataDir = None) -> int:
 def selftest(
     *,
     attacks: Annotated[bool, typer.Option("--attacks", help="Try every attack on this machine.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A part of it, in a minute.")] = False,
+    repeat: Annotated[int | None, typer.Option(min=1, help="Grade the reference so often.")] = None,
     sandbox: Sandbox = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
-    """See for yourself that no attack succeeds here: programs, frames, archives and forgeries."""
-    from grader import terminal
-    from grader.selftest.run import attacks_each_time, run_attacks
+    """See for yourself that the grader judges right; with --attacks, that no attack succeeds here."""
     from grader.settings import read_settings
 
-    if not attacks:
-        raise UsageError(
-            "the self-test of the grader's judgement comes with a later version;"
-            " `grader selftest --attacks` tries the attacks"
-        )
     name = sandbox or read_settings().sandbox
-    progress_console = terminal.make_console(stderr=True)
-    with terminal.attack_progress(progress_console, total=len(attacks_each_time())) as on_result:
-        run = run_attacks(name, on_result)
-    if as_json:
-        typer.echo(terminal.attacks_as_json(run))
-    else:
-        terminal.print_attacks(terminal.make_console(), run)
-    return int(bool(run.succeeded))
+    if not attacks:
+        return _judge_the_judge(name, quick=quick, repeat=repeat, as_json=as_json)
+    if quick or repeat is not None:
+        raise UsageError("--quick and --repeat are for the grader's judgement, not for --attacks")
+    return _try_attacks(name, as_json=as_json)
 
 
 @data_app.command("status")
@@ -347,6 +339,36 @@ def _grade_one(path: Path, options: GradeOptions, plan: Plan) -> Graded:
     console = terminal.make_console(stderr=True)
     with terminal.progress(console, plan, pipeline.name_of(path)) as on_event:
         return pipeline.grade(path, options, plan=plan, on_event=on_event)
+
+
+def _judge_the_judge(name: str, *, quick: bool, repeat: int | None, as_json: bool) -> int:
+    from grader import terminal
+    from grader.selftest import judgement
+
+    trial = judgement.make_trial(quick=quick, repeats=repeat)
+    progress_console = terminal.make_console(stderr=True)
+    with terminal.steps_progress(progress_console, name="self-test", total=trial.steps) as on_step:
+        found = judgement.run_judgement(trial, name, on_step)
+    if as_json:
+        typer.echo(terminal.judgement_as_json(found))
+    else:
+        terminal.print_judgement(terminal.make_console(), found)
+    return int(bool(found.problems))
+
+
+def _try_attacks(name: str, *, as_json: bool) -> int:
+    from grader import terminal
+    from grader.selftest.run import attacks_each_time, run_attacks
+
+    total = len(attacks_each_time())
+    progress_console = terminal.make_console(stderr=True)
+    with terminal.steps_progress(progress_console, name="attacks", total=total) as on_step:
+        run = run_attacks(name, lambda result: on_step(result.attack.id))
+    if as_json:
+        typer.echo(terminal.attacks_as_json(run))
+    else:
+        terminal.print_attacks(terminal.make_console(), run)
+    return int(bool(run.succeeded))
 
 
 def _exit_code(graded: Graded, min_score: float | None) -> int:

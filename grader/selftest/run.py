@@ -55,13 +55,13 @@ def run_attacks(name: str, on_result: Callable[[AttackResult], None] = lambda _:
     return AttackRun(provider.name, provider.level, tuple(results))
 
 
-def provider_of(name: str) -> Provider:
-    """Return a sandbox that holds here, by name or the best that gives a grade; raise SandboxUnavailable."""
+def provider_of(name: str, *, min_isolation: int = pipeline.GRADE_MIN_ISOLATION) -> Provider:
+    """Return a sandbox that holds here, by name or the best of that isolation; raise SandboxUnavailable."""
     with tempfile.TemporaryDirectory(prefix="grader-survey-") as folder:
         provider, started = sandbox.open_worker(
             Path(folder),
             provider=name,
-            min_isolation=pipeline.GRADE_MIN_ISOLATION if name == "auto" else 1,
+            min_isolation=min_isolation if name == "auto" else 1,
             policy=read_policy(),
             places={},
         )

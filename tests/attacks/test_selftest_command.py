@@ -90,9 +90,10 @@ def test_as_json_it_holds_every_attack(command, capsys):
     }
 
 
-def test_without_attacks_it_says_that_it_cannot_do_more_yet(capsys):
-    assert cli.run(["selftest"]) == 2
-    assert "comes with a later version" in capsys.readouterr().err
+def test_what_is_for_the_judgement_is_a_usage_error_beside_attacks(capsys):
+    for option in (["--quick"], ["--repeat", "3"]):
+        assert cli.run(["selftest", "--attacks", *option]) == 2
+        assert "not for --attacks" in capsys.readouterr().err
 
 
 def test_an_unknown_sandbox_is_a_usage_error(capsys):

@@ -1,0 +1,59 @@
+"""`grader selftest` as a person runs it: a part of it here, the whole in the slow tier."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.required import not_here
+
+TEN_MINUTES_S = 600.0
+NOT_ENOUGH_ISOLATION = 4
+
+
+def selftest(*options: str) -> tuple[int, dict]:
+    command = [sys.executable, "-m", "grader.cli", "selftest", "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == NOT_ENOUGH_ISOLATION:
+        not_here(done.stderr.strip())
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.needs_confinement
+def test_the_quick_selftest_finds_that_everything_holds():
+    code, told = selftest("--quick")
+    assert told["problems"] == []
+    assert code == 0
+    assert told["mutants"]["tried"] == 40
+    assert told["mutants"]["killed"] >= 30
+    assert told["repeats"]["count"] == 2
+    assert len(told["right"]["results"]) == 5
+    # What the criteria of other graders are worth on the same mutants: each lets some through.
+    ours, *others = told["peers"]
+    assert ours["let_through"] == 0
+    assert others
+    assert all(peer["let_through"] > 0 for peer in others)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_confinement
+def test_the_whole_selftest_reaches_its_numbers():
+    started = time.monotonic()
+    code, told = selftest("--repeat", "50")
+    seconds = time.monotonic() - started
+    assert told["problems"] == []
+    assert code == 0
+    mutants = told["mutants"]
+    assert mutants["tried"] == mutants["made"]
+    assert mutants["survived"] == mutants["unjudged"] == 0
+    assert mutants["killed"] >= 300
+    values = [each for each in mutants["results"] if each["fate"] == "killed"]
+    assert sum("raises" not in (each["difference"] or "raises") for each in values) >= 300
+    assert len(told["right"]["results"]) == told["right"]["known"] >= 10
+    assert told["repeats"] == {**told["repeats"], "count": 50, "differing": []}
+    assert seconds < TEN_MINUTES_S
