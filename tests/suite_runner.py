@@ -42,8 +42,8 @@ def judge(
 ) -> dict[str, Verdict]:
     """Judge the parts of a submission that are in `root`, by some questions or checks if any are named.
 
-    q6.7 needs a dataset. They are imported here, unless a `student` with a worker is given. `flags` gets check,
-    kind and message of what is flagged.
+    q6.7 needs a dataset. They are imported here, unless a `student` with a worker is given. `flags` gets
+    check, kind and message of what is flagged.
     """
     student = student or FakeStudent(root)
     flagged = [] if flags is None else flags

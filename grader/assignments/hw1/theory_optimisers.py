@@ -15,7 +15,6 @@ from grader.checks.closeness import (
     reproduced_by,
     require_array,
     require_close,
-    with_cause,
 )
 from grader.checks.diagnosis import Candidates
 from grader.checks.tolerance import Array, FloatArray, as_float
@@ -109,7 +108,7 @@ def _entries(value: Value, run: Run) -> list[Array]:
         raise CheckFailed(f"{what} should be a list of the w after each step, but is {describe(value)}{hint}")
     if len(value) != steps:
         message = f"{what} should be a list of {steps}, the w after each step, but has {len(value)}"
-        raise CheckFailed(with_cause(message, _why_so_long(value, run)))
+        raise CheckFailed(message, cause=_why_so_long(value, run))
     named = [f"the w after step {number + 1} of {what}" for number in range(steps)]
     entries = [
         require_array(entry, what=name, shape=shape, finite=False)
@@ -118,7 +117,7 @@ def _entries(value: Value, run: Run) -> list[Array]:
     for name, entry in zip(named, entries, strict=True):
         if not np.isfinite(entry).all():
             message = f"{name} is not finite"
-            raise CheckFailed(with_cause(message, _why_not_finite(entries[0], run)))
+            raise CheckFailed(message, cause=_why_not_finite(entries[0], run))
     return entries
 
 

@@ -16,7 +16,6 @@ from grader.checks.closeness import (
     reproduced_by,
     require_array,
     require_close,
-    with_cause,
 )
 from grader.checks.diagnosis import Candidates
 from grader.checks.tolerance import Array, FloatArray, as_float, tolerance_for
@@ -210,7 +209,7 @@ def _finite(got: Value, trial: Trial) -> Value:
         return got
     cause = "exp overflows, or every exp is 0: look at what may be subtracted from z without changing y"
     message = f"{trial.softmax.what} is not finite: {counted(~np.isfinite(got))} are nan or inf"
-    raise CheckFailed(with_cause(message, cause if _naive_breaks(trial) else None))
+    raise CheckFailed(message, cause=cause if _naive_breaks(trial) else None)
 
 
 def _naive_breaks(trial: Trial) -> bool:
