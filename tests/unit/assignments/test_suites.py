@@ -235,6 +235,22 @@ def test_a_checker_that_samples_is_found_whatever_the_seed(package: Package, fau
     assert fault.check in failed_checks(judge(package(fault.patches), questions=["q6.6"], seed=seed))
 
 
+def test_a_zero_grad_that_clears_nothing_is_wrong_where_gradients_add_up(package: Package) -> None:
+    nothing = {OPTIM: "class SGD(SGD):\n    def zero_grad(self):\n        pass\n"}
+    verdicts = judge(package(RIGHT["gradients that accumulate"] | nothing))
+    assert lost_questions(verdicts) == {"q6.5"}
+    assert "still adds to earlier gradients" in verdicts["q6.5.zero_grad"].message
+
+
+def test_a_layer_that_seeds_itself_is_flagged_and_loses_nothing(package: Package) -> None:
+    seeds = "class Linear(Linear):\n    def __init__(self, D, M):\n        np.random.seed(0)\n"
+    flags: list[tuple[str, str, str]] = []
+    root = package({LINEAR: seeds + "        super().__init__(D, M)\n"})
+    verdicts = judge(root, questions=["q6.1"], flags=flags)
+    assert lost_questions(verdicts) == set()
+    assert [(check, kind) for check, kind, _ in flags] == [("q6.1.he_variance", "same_draws")]
+
+
 def test_a_mean_taken_twice_costs_the_losses_only(package: Package) -> None:
     verdicts = judge(package({LINEAR: MEAN_IN_LINEAR[LINEAR]}))
     assert lost_questions(verdicts) == {"q6.3"}
