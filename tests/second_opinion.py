@@ -380,6 +380,24 @@ def sgd_steps(nn: Any) -> None:
                 same(array, before[name] - lr * slopes[name], f"step() with lr = {lr}", rtol=1e-9)
 
 
+def sgd_clears(nn: Any) -> None:
+    """See that zero_grad() before each backward leaves only that batch's gradients, in its own Linear too."""
+    rng = np.random.default_rng(11)
+    seen = []
+    try:
+        layer = nn.Linear(3, 2)
+        x, dLdy = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
+        for _ in range(2):
+            nn.SGD(layer).zero_grad()
+            layer.forward(x.copy())
+            layer.backward(dLdy.copy())
+            seen.append({name: np.array(value) for name, value in arrays(layer, "gradients").items()})
+    except Exception:  # noqa: BLE001 -- Linear is judged in its own question
+        return
+    for name, value in seen[0].items():
+        same(seen[1][name], value, "gradients after zero_grad()")
+
+
 def planted(name: str, at: int, factor: float) -> Callable[[dict[str, np.ndarray]], None]:
     """Return what multiplies one entry of one gradient."""
 
@@ -473,7 +491,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "q6.2": tuple(map(activation, FORMULAS)),
     "q6.3": (loss_passes("MSELoss"), loss_passes("SoftmaxCrossEntropy"), loss_targets, loss_end_to_end),
     "q6.4": (sequential_passes, module_base),
-    "q6.5": (sgd_steps,),
+    "q6.5": (sgd_steps, sgd_clears),
     "q6.6": (single_faults, sizes_of_gradients),
 }
 
