@@ -222,11 +222,13 @@ _NET_ROWS = 8
 # What makes the network right that a gradient_check is tried on.
 PARTS_OF_OWN_NET = frozenset(
     {
-        *("q6.1.forward_values", "q6.1.backward_input", "q6.1.backward_parameters", "q6.1.parameters_live"),
-        *("q6.1.inputs_unmodified", "q6.1.used_again", "q6.1.forward_any_shape", "q6.1.backward_any_shape"),
+        *("q6.1.parameter_shapes", "q6.1.parameters_live", "q6.1.forward_values", "q6.1.forward_any_shape"),
+        *("q6.1.backward_input", "q6.1.backward_parameters", "q6.1.backward_any_shape"),
+        *("q6.1.inputs_unmodified", "q6.1.used_again"),
         *("q6.2.relu_values", "q6.2.relu_gradient", "q6.2.inputs_unmodified", "q6.2.relu_any_shape"),
         *("q6.3.ce_value", "q6.3.ce_gradient", "q6.3.ce_end_to_end", "q6.3.used_again"),
         *("q6.4.forward_order", "q6.4.backward_order", "q6.4.parameter_keys", "q6.4.parameters_live"),
+        *("q6.4.nesting", "q6.4.module"),
     }
 )
 
@@ -331,17 +333,33 @@ def _own_net_is_right(student: Student, net: OwnNet) -> bool:
     own_loss = require_number(loss.forward(logits, net.labels), what="the loss")
     model.backward(require_array(loss.backward(), what="the slope of the loss", shape=logits.shape))
     gradients = [part for probe in probes for part in probe.gradients()]
-    found, slopes = model.parameters(), model.gradients()
+    again = require_array(model.forward(net.x), what="the output again", shape=logits.shape)
     return (
+        # gradient_check runs the network many times.
+        is_close(again, logits, rtol=1e-12)
         # As precise as float64: differences of a float32 loss say nothing.
-        abs(own_loss - float(net.loss(net.parameters))) < 2e-9
-        and len(found) == len(gradients)
-        and set(found) == set(slopes)
-        and all(slopes[name].shape == value.shape for name, value in found.items())
+        and abs(own_loss - float(net.loss(net.parameters))) < 2e-9
+        and _are_collected(model, stored, gradients)
         and all(
             is_close(got, slope, rtol=1e-6) for got, slope in zip(gradients, net.gradients(), strict=True)
         )
         and _parameters_are_live(student, probes, model)
+    )
+
+
+def _are_collected(model: RemoteObject, stored: Sequence[Array], gradients: Sequence[Array]) -> bool:
+    """Say whether the network has all parameters of its layers, and for each the layer's own gradient."""
+    found, slopes = model.parameters(), model.gradients()
+    if len(found) != len(gradients) or set(found) != set(slopes):
+        return False
+    return all(
+        slopes[name].shape == value.shape
+        and all(
+            is_close(slopes[name], gradient)
+            for part, gradient in zip(stored, gradients, strict=True)
+            if np.array_equal(part, value) and gradient.shape == value.shape
+        )
+        for name, value in found.items()
     )
 
 

@@ -16,8 +16,14 @@ from grader.assignments.hw1.losses import (
     require_loss_value,
     squared_error_case,
 )
-from grader.assignments.hw1.mytorch_contract import Shape, affine, one_hot
-from grader.checks.closeness import require_array, require_close, require_unchanged
+from grader.assignments.hw1.mytorch_contract import LOSS_RTOL, Shape, affine, one_hot
+from grader.checks.closeness import (
+    require_array,
+    require_close,
+    require_number,
+    require_number_close,
+    require_unchanged,
+)
 from grader.checks.diagnosis import EARLIER_CALL, Candidates
 from grader.checks.gradients import directional_derivatives, random_directions, taylor_order
 from grader.checks.tolerance import Array, FloatArray, as_float, coarsest_itemsize, relative_errors
@@ -58,16 +64,18 @@ def test_losses_can_be_used_again(student: Student, rng: np.random.Generator) ->
     """A loss that is used again, or beside another, gives what a new one would and keeps its inputs."""
     for make in (squared_error_case, cross_entropy_case):
         cases = [make(rng, N, 5) for N in (6, 3, 8)]
-        alone = [_gradient(student, case) for case in cases]
+        alone = [_value_and_gradient(student, case) for case in cases]
+        earlier = Candidates(explanations={EARLIER_CALL: tuple(gradient for _, gradient in alone)})
         loss, other = (student.new(cases[0].name) for _ in range(2))
-        for case, truth in zip(cases, alone, strict=True):
+        for case, (value, truth) in zip(cases, alone, strict=True):
             echo = student.run([loss.calling("forward", case.pred, case.target, echo=True)])[0]
             require_unchanged(echo.args_after[0], case.pred, what=f"the input of {case.name}().forward")
             require_unchanged(echo.args_after[1], case.target, what=f"the target of {case.name}().forward")
+            what = f"{case.name}().forward(…) of a loss that is used again"
+            require_number_close(echo.value, value, what=what, rtol=LOSS_RTOL)
             other.forward(case.pred[::-1] + 1.0, case.target)
             what = f"{case.name}().backward() of a loss that is used again"
-            candidates = Candidates(explanations={EARLIER_CALL: tuple(alone)})
-            require_close(loss.backward(), truth, what=what, candidates=candidates)
+            require_close(loss.backward(), truth, what=what, candidates=earlier)
             _require_backward_again(loss, truth, what=f"a second {what}")
 
 
@@ -146,6 +154,11 @@ def _require_rows_sum_to_zero(student: Student, case: LossCase, factor: float) -
 
 
 def _gradient(student: Student, case: LossCase) -> Array:
+    return _value_and_gradient(student, case)[1]
+
+
+def _value_and_gradient(student: Student, case: LossCase) -> tuple[float, Array]:
     loss = student.new(case.name)
-    loss.forward(case.pred, case.target)
-    return require_array(loss.backward(), what=f"{case.name}().backward()", shape=case.pred.shape)
+    value = require_number(loss.forward(case.pred, case.target), what=f"{case.name}().forward(…)")
+    gradient = require_array(loss.backward(), what=f"{case.name}().backward()", shape=case.pred.shape)
+    return value, gradient
