@@ -257,7 +257,7 @@ def _nested(mytorch: Any) -> Iterator[Any]:
 def _live(mytorch: Any) -> Iterator[Any]:
     x = _numbers(2, 4, 3)
     for model in (_linear(mytorch), _net(mytorch)):
-        for w in model.parameters().values():
+        for _, w in sorted(model.parameters().items()):  # their order is nobody's business
             w[...] += 0.5
             yield model.forward(x)
 
@@ -391,7 +391,7 @@ def _check_wrong(mytorch: Any) -> Iterator[Any]:
     for model, *rest in _cases(mytorch):
         # A net is slow to check: two of the faults will do.
         for change in changes if len(model.parameters()) == 2 else changes[:2]:
-            for name in model.parameters():
+            for name in sorted(model.parameters()):
                 yield _check(mytorch, _Tampered(model, name, change), *rest)
 
 
