@@ -18,6 +18,8 @@ from grader.selftest.records import Attack, AttackResult, Kind
 from grader.settings import resource
 
 DECLARATION = "attack.toml"
+# What forgeries write into the temporary folder where they can.
+MARKER_NAME = "grader-forgery-marker"
 # Any but the public one: with that, a submission can foresee the inputs, and `grade` never uses it unasked.
 SECRET = "what the attacks do not know"  # noqa: S105
 _GRADED = frozenset({"graded", "partial"})
@@ -49,7 +51,7 @@ def try_forgery(forgery: Forgery, provider: Provider) -> AttackResult:
         try:
             plan = pipeline.prepare(options)
             report = pipeline.grade(submission, options, plan=plan).report
-            findings, ending = list(_findings(report, plan)), _ending(report)
+            findings, ending = [*_findings(report, plan), *_left_outside()], _ending(report)
         except Exception as error:  # noqa: BLE001 -- whatever comes out in place of a report is what an attack wanted
             findings, ending = [f"grading broke: {type(error).__name__}: {error}"], ""
     seconds = round(time.monotonic() - started, 3)
@@ -83,6 +85,14 @@ def _findings(report: Report, plan: Plan) -> Iterator[str]:
     for question in report.questions:
         if question.score:
             yield f"{question.id} got {question.score} points"
+
+
+def _left_outside() -> Iterator[str]:
+    """Tell of the file that code outside all locks leaves, and take it away."""
+    marker = Path(tempfile.gettempdir(), MARKER_NAME)
+    if marker.exists():
+        marker.unlink(missing_ok=True)
+        yield f"it wrote {marker}"
 
 
 def _ending(report: Report) -> str:

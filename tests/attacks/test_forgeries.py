@@ -20,7 +20,7 @@ from grader.datasets import load_mnist
 from grader.errors import SandboxUnavailable
 from grader.model import Outcome
 from grader.reports.schema import CheckReport, Report
-from grader.selftest.forging import find_forgeries, write_forgery
+from grader.selftest.forging import MARKER_NAME, find_forgeries, write_forgery
 from grader.settings import PUBLIC_SECRET
 from tests.required import not_here
 
@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "fixtures" / "attacks" / "forgeries"
 FORGERIES = {forgery.attack.id: forgery for forgery in find_forgeries(FOLDER)}
 # What some of them try to leave outside.
-MARKER = Path(tempfile.gettempdir(), "grader-forgery-marker")
+MARKER = Path(tempfile.gettempdir(), MARKER_NAME)
 SECRET = "known to nobody who hands in"
 
 ACTIVATION = "mytorch/nn/modules/activation.py"
@@ -68,6 +68,7 @@ def reports(request, tmp_path_factory) -> Iterator[dict[str, Future]]:
     selected = [item for item in request.session.items if "reports" in getattr(item, "fixturenames", ())]
     names = sorted({item.callspec.params["name"] for item in selected})
     folders = {name: tmp_path_factory.mktemp(name) for name in names}
+    MARKER.unlink(missing_ok=True)  # of a self-test at level 1 that was interrupted
     pipeline.prepare(pipeline.GradeOptions())  # reads the suites, which two threads must not do at once
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield {name: pool.submit(grade_forgery, name, folder) for name, folder in folders.items()}
