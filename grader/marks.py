@@ -15,7 +15,7 @@ from grader.errors import MachineFault, UsageError
 from grader.plain_text import one_line
 from grader.reports import FORMATS, folder_held, write_atomically, write_report
 from grader.reports.schema import CheckReport, MarkReport, Report
-from grader.reports.to_json import parse, render
+from grader.reports.to_json import read_report, render
 from grader.scoring import marked
 
 MAX_REPORT_BYTES = 64 << 20
@@ -156,7 +156,7 @@ def _read(path: Path) -> Report:
     if len(data) > MAX_REPORT_BYTES:
         raise _Unreadable(f"{path} is larger than any report")
     try:
-        return parse(data.decode("utf-8"))
+        return read_report(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise _Unreadable(f"{path} is not UTF-8 text") from error
     except UsageError as error:

@@ -17,6 +17,8 @@ from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.errors import CheckFailed
 
 FALSE_ALARM = 1e-6
+# How often a normal draw is exactly 0 at most: in single precision NumPy starts from 23 random bits.
+_ZERO_RATE = 2.0**-23
 # A known constant explains a variance if right code with that constant would look like this once in 1000.
 _EXPLAINS = 1e-3
 
@@ -131,6 +133,25 @@ def require_normal_shape(samples: Sequence[Sample], *, what: str, false_alarm: f
                 expected="a normal distribution",
                 got="another shape",
             )
+
+
+def require_no_zeros(samples: Sequence[Sample], *, what: str, false_alarm: float = FALSE_ALARM) -> None:
+    """Raise CheckFailed if more draws of all samples together are exactly 0 than chance explains."""
+    zeros = sum(int(np.count_nonzero(sample.values == 0)) for sample in samples)
+    expected = _ZERO_RATE * sum(sample.values.size for sample in samples)
+    if zeros and _log_poisson_tail(zeros, expected) < math.log(false_alarm):
+        first = next(sample for sample in samples if np.any(sample.values == 0))
+        index = [int(axis) for axis in np.argwhere(first.values == 0)[0]]
+        raise CheckFailed(
+            f"{what}: {zeros} entries are exactly 0, one at {index} in {first.name}; random values are not",
+            expected="no entry that is 0",
+            got=f"{zeros} entries that are 0",
+        )
+
+
+def _log_poisson_tail(count: int, mean: float) -> float:
+    """Return the logarithm of an upper bound of the chance of at least `count` rare events."""
+    return count * math.log(mean) - math.lgamma(count + 1)
 
 
 def _explaining_constant(samples: Sequence[Sample]) -> str | None:

@@ -15,7 +15,7 @@ def render(report: Report) -> str:
     return json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def parse(text: str) -> Report:
+def read_report(text: str) -> Report:
     """Read a report back; raise UsageError when it is none."""
     try:
         return Report.model_validate_json(text)

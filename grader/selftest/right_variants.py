@@ -15,7 +15,7 @@ from grader.settings import resource
 
 _PREFIX = "right_"
 # Each has names(), expectation(name) with `title` and `loses`, and write_folder(name, folder).
-BUILDERS = ("fixtures/build.py",)
+BUILDERS = ("fixtures/build.py", "fixtures/theory_fixtures.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from grader.errors import GraderFault, StudentFault
 from grader.model import ArrayExcerpt, Check, CheckResult, Feedback, Outcome, Visibility
 from grader.plan import Plan, make_plan
 from grader.records import result_from_record, result_to_record
-from grader.reports.to_json import parse, render
+from grader.reports.to_json import read_report, render
 from grader.rubric import parse_rubric
 from grader.sandbox import default_limits
 from grader.sandbox.policy import read_policy
@@ -149,7 +149,7 @@ def test_whatever_is_reported_the_report_is_valid_and_adds_up(data, ending, reas
     crossed = {name: through_the_pipe(result) for name, result in reported.items()}
     report = score(plan, crossed, facts(ending, **more))
     content = require_right(render(report), plan)
-    assert parse(render(report)) == report
+    assert read_report(render(report)) == report
     _require_nothing_given_away(content, reported, ending)
 
 

@@ -83,7 +83,7 @@ class TestParserBombs:
         assert compiled == []
 
     def test_nothing_on_the_trusted_side_parses_what_a_student_wrote(self):
-        """`grader.suites` reads our own suites; the scan is imported by the worker alone."""
+        """Suites and self-test read what is ours; the scan of sources is imported by the worker alone."""
         parsing = {
             "parse",
             "compile",
@@ -105,6 +105,9 @@ class TestParserBombs:
                     found.add((path.relative_to(PACKAGE).as_posix(), "source_scan"))
         assert found == {
             ("suites.py", "ast.parse"),
+            ("selftest/mutants.py", "ast.parse"),  # of our own reference
+            ("selftest/mutation_operators.py", "ast.parse"),
+            ("selftest/behaviour.py", "part.eval"),  # Module.eval() of a mutant of ours
             ("worker/source_scan.py", "ast.parse"),
             ("worker/session.py", "source_scan"),
         }

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.required import not_here
 
-TEN_MINUTES_S = 600.0
 NOT_ENOUGH_ISOLATION = 4
 
 
@@ -43,9 +41,7 @@ def test_the_quick_selftest_finds_that_everything_holds():
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 def test_the_whole_selftest_reaches_its_numbers():
-    started = time.monotonic()
     code, told = selftest("--repeat", "50")
-    seconds = time.monotonic() - started
     assert told["problems"] == []
     assert code == 0
     mutants = told["mutants"]
@@ -54,6 +50,5 @@ def test_the_whole_selftest_reaches_its_numbers():
     assert mutants["killed"] >= 300
     values = [each for each in mutants["results"] if each["fate"] == "killed"]
     assert sum("raises" not in (each["difference"] or "raises") for each in values) >= 300
-    assert len(told["right"]["results"]) == told["right"]["known"] >= 10
+    assert len(told["right"]["results"]) == told["right"]["known"] >= 30
     assert told["repeats"] == {**told["repeats"], "count": 50, "differing": []}
-    assert seconds < TEN_MINUTES_S

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.build import write_zip
-from grader.reports.to_json import parse
+from grader.reports.to_json import read_report
 from tests.required import not_here
 from tests.unit.test_student_view import leaks
 
@@ -37,17 +37,17 @@ def graded(tmp_path_factory) -> Path:
 
 
 def test_the_students_report_holds_nothing_of_a_hidden_check_but_verdicts_and_counts(graded: Path) -> None:
-    report = parse((graded / "out" / "report.json").read_text(encoding="utf-8"))
+    report = read_report((graded / "out" / "report.json").read_text(encoding="utf-8"))
     text = (graded / "out" / "student.json").read_text(encoding="utf-8")
     assert leaks(text, report) == []
-    (question,) = parse(text).questions
+    (question,) = read_report(text).questions
     hidden = {check.title: check.outcome for check in question.checks if check.visibility == "hidden"}
     assert sum(int(title.split()[0]) for title in hidden) == 3
     assert "failed" in hidden.values()
 
 
 def test_a_self_check_holds_nothing_of_a_hidden_check_but_count_and_points(graded: Path) -> None:
-    report = parse((graded / "out" / "report.json").read_text(encoding="utf-8"))
+    report = read_report((graded / "out" / "report.json").read_text(encoding="utf-8"))
     shutil.unpack_archive(graded / "alice.zip", graded / "alice")
     done = run("check", "alice", "q6.1", folder=graded)
     assert "3 hidden checks worth 1.25 points are not shown here." in " ".join(done.stdout.split())

@@ -40,5 +40,6 @@ def test_the_probe_shares_no_code_with_the_checks_nor_with_anything_of_ours(name
 
 
 def test_every_right_fixture_is_a_variant():
-    folder = resource("fixtures/submissions")
-    assert {variant.name for variant in right_variants()} == {path.name for path in folder.glob("right_*")}
+    folders = [resource("fixtures/submissions"), resource("fixtures/theory")]
+    shipped = {path.name for folder in folders for path in folder.glob("right_*")}
+    assert {variant.name for variant in right_variants()} == shipped

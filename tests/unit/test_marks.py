@@ -17,7 +17,7 @@ from grader.model import Answer, Outcome
 from grader.plan import make_plan
 from grader.reports import write_report
 from grader.reports.schema import MarkReport, answer_digest
-from grader.reports.to_json import parse, render
+from grader.reports.to_json import read_report, render
 from grader.rubric import parse_rubric
 from grader.scoring import Ending, marked, score
 from tests.unit.rubrics import QUESTIONS, declared, plan_of, results_of
@@ -85,7 +85,7 @@ class TestArithmetic:
     def test_tenths_add_up_exactly(self):
         plan = plan_with({"id": "q1.3", "title": "x", "points": 1, "written": {"a": 0, "b": 1}}, QUESTIONS[2])
         report = marked(graded(plan=plan), [given("0.1", part="b", text=None), given(0, part="a", text=None)])
-        assert report.score == Decimal("0.8") == parse(render(report)).score
+        assert report.score == Decimal("0.8") == read_report(render(report)).score
 
     def test_the_last_mark_of_a_part_counts_and_all_of_them_stay(self):
         history = [given(1), given(3, by="Bo"), given("0.5")]
@@ -156,7 +156,7 @@ class TestGiving:
     def test_a_mark_is_written_with_who_when_and_why(self, path):
         before = datetime.now(UTC) - timedelta(seconds=1)
         report = marks.mark(path, "Q1.3", "2.5", by=" Ann\tLee ", comment="almost\x1b[31m")
-        assert parse(path.read_text(encoding="utf-8")) == report
+        assert read_report(path.read_text(encoding="utf-8")) == report
         (mark,) = json.loads(path.read_text(encoding="utf-8"))["marks"]
         assert before <= datetime.fromisoformat(mark.pop("at")) <= datetime.now(UTC)
         assert mark == {
@@ -276,7 +276,7 @@ class TestGiving:
         link.symlink_to(path)
         marks.mark(link, "q1.3", "1", by="Ann")
         assert link.is_symlink()
-        assert len(parse(path.read_text(encoding="utf-8")).marks) == 1
+        assert len(read_report(path.read_text(encoding="utf-8")).marks) == 1
 
     @pytest.mark.skipif(os.name != "posix", reason="graders are kept apart by POSIX locks")
     def test_marks_given_at_the_same_time_are_all_kept(self, path):
@@ -288,7 +288,7 @@ class TestGiving:
             thread.start()
         for thread in threads:
             thread.join()
-        names = {mark.by for mark in parse(path.read_text(encoding="utf-8")).marks}
+        names = {mark.by for mark in read_report(path.read_text(encoding="utf-8")).marks}
         assert names == {f"person {number}" for number in range(8)}
 
     @pytest.mark.skipif(os.name != "posix", reason="graders are kept apart by POSIX locks")
@@ -306,7 +306,7 @@ class TestGradingAgain:
         marks.mark(path, "q1.3", "2", by="Ann")
         kept = marks.write_keeping_marks(graded(), path.parent)
         assert kept.sentences == ()
-        assert kept.report == parse(path.read_text(encoding="utf-8"))
+        assert kept.report == read_report(path.read_text(encoding="utf-8"))
         assert (kept.report.score, kept.report.pending) == (Decimal("2.7"), Decimal("0.5"))
 
     def test_a_changed_text_is_said(self, path):
@@ -352,7 +352,7 @@ class TestGradingAgain:
             aside = path.with_name(f"report.json.unreadable{number}")
             assert aside.read_bytes() == content
             assert kept.sentences[0].endswith(f"kept as {aside}, and marks in it were not carried over")
-            assert parse(path.read_text(encoding="utf-8")) == kept.report
+            assert read_report(path.read_text(encoding="utf-8")) == kept.report
 
     def test_a_report_that_cannot_be_written_leaves_the_unreadable_one_under_its_name(
         self, path, monkeypatch

@@ -10,7 +10,7 @@ from grader.errors import UsageError
 from grader.model import ArrayExcerpt, CheckResult, Feedback, Outcome
 from grader.reports import FORMATS, ensure_writable, write_atomically, write_report
 from grader.reports.schema import SCHEMA_FILE, report_schema
-from grader.reports.to_json import parse, render
+from grader.reports.to_json import read_report, render
 from grader.scoring import Ending, score
 from tests.unit.rubrics import plan_of, results_of
 from tests.unit.test_scoring import facts
@@ -54,8 +54,8 @@ def test_points_are_plain_numbers_in_json():
 
 def test_a_report_read_back_is_the_same_report():
     report = full_report(error=0.25)
-    assert parse(render(report)) == report
-    assert parse(render(report)).score == Decimal("0.5")
+    assert read_report(render(report)) == report
+    assert read_report(render(report)).score == Decimal("0.5")
 
 
 @pytest.mark.parametrize("number, shown", [(float("nan"), "nan"), (float("-inf"), "-inf"), (0.5, 0.5)])
@@ -83,7 +83,7 @@ def test_a_flood_of_text_is_cut():
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"schema": "grader/report/v2"}'])
 def test_what_is_no_report_is_one_sentence(text):
     with pytest.raises(UsageError, match="this is no report of this version"):
-        parse(text)
+        read_report(text)
 
 
 def test_every_format_writes_its_file(tmp_path):

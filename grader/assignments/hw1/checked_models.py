@@ -76,19 +76,22 @@ class Problem:
 
 
 def draw_problem(
-    rng: np.random.Generator, *, deep: bool = False, size: float = 1.0, zero_column: int | None = None
+    rng: np.random.Generator,
+    *,
+    deep: bool = False,
+    size: float = 1.0,
+    zero_columns: int | slice = slice(0),
 ) -> Problem:
     """Return a problem without small gradients, so that a right check is far below SMALL.
 
     `deep` has three layers instead of one. `size` scales the loss, and with it every gradient.
-    With `zero_column` the inputs in that column are 0, and so are exactly those gradients that belong to it.
+    The inputs in `zero_columns` are 0, and so are exactly those gradients that belong to them.
     """
     spread = 200.0 if deep else 40.0
 
     def draw() -> Problem:
         x = 0.5 * rng.normal(size=(ROWS, COLUMNS))
-        if zero_column is not None:
-            x[:, zero_column] = 0.0
+        x[:, zero_columns] = 0.0
         middle = curve(rng, COLUMNS)
         return Problem(
             layers=[scale(rng, COLUMNS), middle, ring(rng, COLUMNS)] if deep else [middle],
@@ -101,9 +104,10 @@ def draw_problem(
         sizes: list[FloatArray] = []
         for at, _ in problem.parameters():  # most draws are refused for the first one
             slopes = np.abs(problem.gradient(*at, ROUGH_STEPS))
-            sizes.append(slopes[slopes > 0.0])
-            if not sizes[-1].min() > 0.02 * size:
+            slopes = slopes[slopes > 0.0]
+            if slopes.size and not slopes.min() > 0.02 * size:
                 return False
+            sizes += [slopes] if slopes.size else []
         return bool(max(map(np.max, sizes)) < spread * min(map(np.min, sizes)))
 
     return draw_until(draw, is_good)

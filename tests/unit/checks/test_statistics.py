@@ -9,6 +9,7 @@ from grader.checks.statistics import (
     mean_p_value,
     normal_shape_p_value,
     require_mean_zero,
+    require_no_zeros,
     require_normal_shape,
     require_variance,
     variance_p_value,
@@ -106,6 +107,19 @@ def test_a_uniform_of_the_same_variance_loses_the_shape_only(seed) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_entries_that_are_exactly_zero_are_seen_and_one_of_many_is_not(seed) -> None:
+    rng = np.random.default_rng(seed)
+    clean = [he_sample(rng) for _ in range(6)]
+    require_no_zeros(clean, what="the weight")
+    clean[2].values[3, 1] = 0.0  # single precision may give one
+    require_no_zeros(clean, what="the weight", false_alarm=1e-9)
+    for sample in clean:
+        sample.values[0, 0] = 0.0
+    with pytest.raises(CheckFailed, match="7 entries are exactly 0"):
+        require_no_zeros(clean, what="the weight")
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_the_shape_does_not_mind_another_variance_or_float32(seed) -> None:
     sample = he_sample(np.random.default_rng(seed), scale=3.0)
     single = Sample("Linear", sample.values.astype(np.float32), 2 / D, {})

@@ -78,8 +78,8 @@ def test_a_layer_can_be_used_again(student: Student, rng: np.random.Generator) -
     batches = [(rng.normal(size=(n, inputs)), rng.normal(size=(n, outputs))) for n in (5, 2, 9)]
     alone = [_pass(_made(student, W, b), x, dLdy) for x, dLdy in batches]
 
-    other = _made(student, -W, b + 1.0)
     probe = _made(student, W, b)
+    other = _made(student, -W, b + 1.0)  # made later: what is kept on the class is this one's
     seen = []
     for x, dLdy in batches:
         probe.layer.forward(x)

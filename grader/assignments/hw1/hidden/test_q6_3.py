@@ -64,16 +64,17 @@ def test_losses_can_be_used_again(student: Student, rng: np.random.Generator) ->
     """A loss that is used again, or beside another, gives what a new one would and keeps its inputs."""
     for make in (squared_error_case, cross_entropy_case):
         cases = [make(rng, N, 5) for N in (6, 3, 8)]
+        others = [make(rng, N, 5) for N in (6, 3, 8)]
         alone = [_value_and_gradient(student, case) for case in cases]
         earlier = Candidates(explanations={EARLIER_CALL: tuple(gradient for _, gradient in alone)})
         loss, other = (student.new(cases[0].name) for _ in range(2))
-        for case, (value, truth) in zip(cases, alone, strict=True):
+        for case, stranger, (value, truth) in zip(cases, others, alone, strict=True):
             echo = student.run([loss.calling("forward", case.pred, case.target, echo=True)])[0]
             require_unchanged(echo.args_after[0], case.pred, what=f"the input of {case.name}().forward")
             require_unchanged(echo.args_after[1], case.target, what=f"the target of {case.name}().forward")
             what = f"{case.name}().forward(…) of a loss that is used again"
             require_number_close(echo.value, value, what=what, rtol=LOSS_RTOL)
-            other.forward(case.pred[::-1] + 1.0, case.target)
+            other.forward(stranger.pred, stranger.target)
             what = f"{case.name}().backward() of a loss that is used again"
             require_close(loss.backward(), truth, what=what, candidates=earlier)
             _require_backward_again(loss, truth, what=f"a second {what}")

@@ -14,19 +14,22 @@ from grader.errors import CheckFailed, StudentFault
 from grader.pytest_plugin import check
 
 ROWS, COLUMNS = 5, 3
-LEARNING_RATE = 0.02
+RATES = (0.02, 0.03)
+LEARNING_RATE = RATES[0]
 
 
 @check("q6.5.several_steps", needs=("q6.5.step",))
 def test_several_steps(student: Student, rng: np.random.Generator) -> None:
-    """Several steps of SGD use the gradients of their own time and nothing else."""
-    layer = curve(rng, COLUMNS)
-    model = layer.make(student, module_base(student))
-    optimiser = student.new("SGD", model, lr=LEARNING_RATE)
+    """Several steps of SGD use the gradients of their own time, also where two SGD take turns."""
+    layers = [curve(rng, COLUMNS) for _ in RATES]
+    models = [layer.make(student, module_base(student)) for layer in layers]
+    optimisers = [student.new("SGD", model, lr=lr) for model, lr in zip(models, RATES, strict=True)]
     for _ in range(5):
-        layer = _stepped(rng, layer, model)
-        optimiser.call("step")
-    _require_parameters(model, layer, what="after five steps of SGD")
+        for turn, (model, lr) in enumerate(zip(models, RATES, strict=True)):
+            layers[turn] = _stepped(rng, layers[turn], model, lr)
+            optimisers[turn].call("step")
+    for model, layer in zip(models, layers, strict=True):
+        _require_parameters(model, layer, what="after five steps of SGD")
 
 
 @check("q6.5.zero_grad", needs=("q6.5.step",))
@@ -46,7 +49,7 @@ def test_zero_grad(student: Student, rng: np.random.Generator) -> None:
     _require_own_gradients_are_cleared(student, rng)
 
 
-def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject) -> Probe:
+def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject, lr: float = LEARNING_RATE) -> Probe:
     """Backpropagate a new batch in the worker, and return the layer as one step of SGD leaves it."""
     x, dLdy = rng.normal(size=(ROWS, COLUMNS)), rng.normal(size=(ROWS, COLUMNS))
     model.forward(x)
@@ -54,7 +57,7 @@ def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject) -> Pro
     return Probe(
         layer.kind,
         {
-            name: value - LEARNING_RATE * parameter_gradient([layer], 0, name, x, dLdy)
+            name: value - lr * parameter_gradient([layer], 0, name, x, dLdy)
             for name, value in layer.values.items()
         },
     )

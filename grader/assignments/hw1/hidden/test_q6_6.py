@@ -59,7 +59,7 @@ def test_the_error_is_relative(student: Student, rng: np.random.Generator) -> No
     """gradient_check gives the largest relative error, for gradients of any size, with steps of epsilon."""
     sizes = (3e-6, 1e3) * 2
     right = [Trial(draw_problem(rng, size=size)) for size in sizes]
-    zeros = [Trial(draw_problem(rng, zero_column=2)) for _ in range(2)]
+    zeros = [Trial(draw_problem(rng, zero_columns=columns)) for columns in (2, 2, slice(None))]
     doubled = [wrong_everywhere(draw_problem(rng, size=size), 2.0) for size in sizes]
     trials = [*right, *zeros, *doubled]
     errors = reported_errors(student, rng, trials)

@@ -30,6 +30,7 @@ from grader.checks.statistics import (
     FALSE_ALARM,
     Sample,
     require_mean_zero,
+    require_no_zeros,
     require_normal_shape,
     require_variance,
 )
@@ -200,7 +201,9 @@ def test_weights_have_the_variance_of_he(student: Student, flag: FlagIt) -> None
 def test_weights_are_normally_distributed(student: Student) -> None:
     """The weight starts with normally distributed values."""
     with reproduced_by("print(np.histogram(Linear(100, 500).parameters()['weight'])[0])"):
-        require_normal_shape(_drawn_weights(student), what="the weight of a new Linear")
+        samples = _drawn_weights(student)
+        for require in (require_no_zeros, require_normal_shape):
+            require(samples, what="the weight of a new Linear", false_alarm=FALSE_ALARM / 2)
 
 
 @check("q6.1.bias_zero", needs=("q6.1.constructs",))
