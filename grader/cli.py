@@ -342,7 +342,7 @@ def _grade_one(path: Path, options: GradeOptions, plan: Plan) -> Graded:
 
 
 def _judge_the_judge(name: str, *, quick: bool, repeat: int | None, as_json: bool) -> int:
-    from grader import terminal
+    from grader import selftest_terminal, terminal
     from grader.selftest import judgement
 
     trial = judgement.make_trial(quick=quick, repeats=repeat)
@@ -350,14 +350,14 @@ def _judge_the_judge(name: str, *, quick: bool, repeat: int | None, as_json: boo
     with terminal.steps_progress(progress_console, name="self-test", total=trial.steps) as on_step:
         found = judgement.run_judgement(trial, name, on_step)
     if as_json:
-        typer.echo(terminal.judgement_as_json(found))
+        typer.echo(selftest_terminal.judgement_as_json(found))
     else:
-        terminal.print_judgement(terminal.make_console(), found)
+        selftest_terminal.print_judgement(terminal.make_console(), found)
     return int(bool(found.problems))
 
 
 def _try_attacks(name: str, *, as_json: bool) -> int:
-    from grader import terminal
+    from grader import selftest_terminal, terminal
     from grader.selftest.run import attacks_each_time, run_attacks
 
     total = len(attacks_each_time())
@@ -365,9 +365,9 @@ def _try_attacks(name: str, *, as_json: bool) -> int:
     with terminal.steps_progress(progress_console, name="attacks", total=total) as on_step:
         run = run_attacks(name, lambda result: on_step(result.attack.id))
     if as_json:
-        typer.echo(terminal.attacks_as_json(run))
+        typer.echo(selftest_terminal.attacks_as_json(run))
     else:
-        terminal.print_attacks(terminal.make_console(), run)
+        selftest_terminal.print_attacks(terminal.make_console(), run)
     return int(bool(run.succeeded))
 
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 
 # Highest first. A module may import from its own row and the rows below it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"cli", "terminal", "doctor", "endings"}),
+    frozenset({"cli", "terminal", "selftest_terminal", "doctor", "endings"}),
     frozenset({"selftest"}),
     frozenset({"pipeline", "session", "marks"}),
     frozenset({"pytest_plugin", "assignments"}),
