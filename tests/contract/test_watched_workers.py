@@ -25,8 +25,8 @@ from grader.errors import (
     StudentOutOfMemory,
     StudentTimedOut,
 )
-from grader.sandbox.launch import WORKER_FOLDER
 from grader.sandbox.policy import read_policy
+from grader.sandbox.usage import is_running
 from tests.contract.submissions import write_package
 
 POLICY = dataclasses.replace(
@@ -216,44 +216,38 @@ def test_a_worker_that_stands_in_its_own_way_is_not_given_time_for_it(opened, co
 
 
 DAEMON = """
+import json
+import os
 import sys
 import time
 sys.path[:0] = json.loads(sys.argv[2])
 from pathlib import Path
 from grader.client import open_student
 from grader.sandbox.trusted import adopt_orphans
-from tests.contract.test_watched_workers import PLACES, POLICY, do, workers
+from grader.sandbox.usage import children_of
+from tests.contract.test_watched_workers import PLACES, POLICY, do
 
 assert adopt_orphans()
 root = Path(sys.argv[1])
 with open_student(root, places=PLACES, provider="separate", min_isolation=1, policy=POLICY) as student:
     student.begin_check("test", seed=1)
-    before = workers()
+    worker = student.worker_process_id
     assert do(student, "daemon") == 1
     give_up = time.monotonic() + 30
-    while not workers() > before:  # the daemon is born while the worker answers
-        assert time.monotonic() < give_up
+    while not (daemons := [child for child in children_of(os.getpid()) if child != worker]):
+        assert time.monotonic() < give_up  # it is born while the worker answers
+    print(*daemons)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
 def test_a_daemon_that_leaves_its_group_is_ended_with_its_worker_where_nothing_forbids_it(folder):
     root = write_package(folder, mytorch__nn__modules__activation=NAUGHTY)
-    before = workers()
-    script = f"import json\n{DAEMON}"
-    subprocess.run([sys.executable, "-c", script, str(root), json.dumps(sys.path)], check=True, timeout=60)
-    assert workers() <= before
-
-
-def workers() -> set[str]:
-    """Return the running processes that are workers of this checkout, by number and start."""
-    folder = os.fsencode(WORKER_FOLDER)
-    found = set()
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if folder in (entry / "cmdline").read_bytes().split(b"\0"):
-                found.add(f"{entry.name} {(entry / 'stat').read_text().rpartition(')')[2].split()[19]}")
-    return found
+    script = [sys.executable, "-c", DAEMON, str(root), json.dumps(sys.path)]
+    done = subprocess.run(script, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
+    daemons = [int(number) for number in done.stdout.split()]
+    assert daemons
+    assert not [number for number in daemons if is_running(number)]
 
 
 @pytest.fixture
