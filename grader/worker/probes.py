@@ -35,7 +35,10 @@ def look_around() -> dict[str, Any]:
 
 
 def run_probes(request: Mapping[str, Any]) -> dict[str, str]:
-    """Run every probe; `request` names the canary files, folders and the descriptor that may be open."""
+    """Run every probe; `request` names the canary files, folders and the descriptor that may be open.
+
+    No answer names a path or a process: those differ each time, and equal gradings have equal reports.
+    """
     probes: dict[str, Callable[[], str]] = {
         "files": lambda: _first_readable(request["canaries"]),
         "parent_memory": lambda: _first_readable([f"/proc/{os.getppid()}/mem"]),
@@ -71,7 +74,7 @@ def _answer(probe: Callable[[], str]) -> str:
         return BLOCKED
     except (OSError, AttributeError, ImportError) as error:
         # Not refused, only not possible in this form: never counted as blocked.
-        return f"not refused ({type(error).__name__}: {error})"[:200]
+        return f"not refused ({type(error).__name__}: {getattr(error, 'strerror', None) or error})"[:200]
 
 
 def _first_readable(paths: Iterable[str]) -> str:
@@ -83,7 +86,7 @@ def _first_readable(paths: Iterable[str]) -> str:
         except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
             continue
         os.close(descriptor)
-        return f"could open {path}"
+        return "could open a file"
     return BLOCKED
 
 
@@ -96,7 +99,7 @@ def _first_writable(folders: Iterable[str]) -> str:
             continue
         os.close(descriptor)
         os.unlink(path)  # noqa: PTH108
-        return f"could write in {folder}"
+        return "could write in a folder"
     return BLOCKED
 
 
@@ -204,8 +207,7 @@ def _submission(root: str) -> str:
 
 
 def _names(paths: Iterable[str]) -> str:
-    found = [path for path in paths if os.path.lexists(path)]
-    return f"could see that {found[0]} exists" if found else BLOCKED
+    return "could see that a file exists" if any(map(os.path.lexists, paths)) else BLOCKED
 
 
 def _interfaces(names: Iterable[str]) -> str:
