@@ -7,17 +7,16 @@ tier grades all in all: a fault costs no other question.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 
 import pytest
 
+from fixtures import build
 from grader.pipeline import GradeOptions, grade
 from grader.reports.schema import CheckReport, QuestionReport, Report
 from tests.required import not_here
@@ -37,19 +36,7 @@ TAKES_PART_IN = {
 }
 # The two that take more time than all others, where they lose nothing.
 IN_THE_SLOW_TIER = frozenset({"q6.6", "q6.7"})
-
-
-def load_builder() -> ModuleType:
-    """Import fixtures/build.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("fixture_builder", REPOSITORY / "fixtures" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their own module up
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILDER = load_builder()
-NAMES = BUILDER.names()
+NAMES = build.names()
 WITH_ONE_FAULT = [name for name in NAMES if not name.startswith(("right_", "half_", "template"))]
 # Of every kind: a zip wrapped deeply, a fault that is found, one that ends the worker, a file that breaks.
 BY_COMMAND = ("right_wrapped_deeply", "sgd_climbs", "sgd_exits", "half_loss_with_syntax_error")
@@ -59,14 +46,14 @@ def quick_questions(name: str) -> tuple[str, ...]:
     """Return what a fixture is graded in, in the quick tier."""
     if name not in WITH_ONE_FAULT:
         return ALL
-    touched = TAKES_PART_IN.get(next(iter(BUILDER.own_files(name))), ALL)
-    return tuple(sorted((set(touched) - IN_THE_SLOW_TIER) | BUILDER.expectation(name).loses))
+    touched = TAKES_PART_IN.get(next(iter(build.own_files(name))), ALL)
+    return tuple(sorted((set(touched) - IN_THE_SLOW_TIER) | build.expectation(name).loses))
 
 
 def graded(name: str, questions: tuple[str, ...], folder: Path) -> Report:
     """Grade a fixture's zip in some questions."""
     submission = folder / f"{name}.zip"
-    BUILDER.write_zip(name, submission)
+    build.write_zip(name, submission)
     result = grade(submission, GradeOptions(questions=questions))
     if result.exit_code == NOT_ENOUGH_ISOLATION:
         not_here(str(result.error) or "not enough isolation on this machine")
@@ -89,7 +76,7 @@ def reports(request, tmp_path_factory) -> Iterator[dict[Job, Future]]:
 
 def in_order(jobs: set[Job]) -> list[Job]:
     def key(job: Job) -> tuple[bool, Job]:
-        return "timeout" not in {row.outcome for row in BUILDER.expectation(job[0]).outcomes}, job
+        return "timeout" not in {row.outcome for row in build.expectation(job[0]).outcomes}, job
 
     return sorted(jobs, key=key)
 
@@ -129,7 +116,7 @@ def outcomes(report: Report) -> set[tuple[str, str]]:
 
 def require_expected(report: Report, name: str, questions: tuple[str, ...]) -> None:
     """Hold a report against the fixture's expected.toml, in the questions that were graded."""
-    expected = BUILDER.expectation(name)
+    expected = build.expectation(name)
     assert report.status == "graded", report.status_reason
     assert tuple(question.id for question in report.questions if automatic(question)) == questions
     lost = losses(report)
@@ -162,7 +149,7 @@ def test_one_command_grades_several_zips_and_none_of_them_changes_another(tmp_pa
     """What the tests above grade one by one, an instructor grades with one command."""
     zips = [tmp_path / f"{name}.zip" for name in BY_COMMAND]
     for path in zips:
-        BUILDER.write_zip(path.stem, path)
+        build.write_zip(path.stem, path)
     command = [sys.executable, "-m", "grader.cli", "grade", *map(str, zips), "--questions", "q6.2,q6.3,q6.5"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "out")], capture_output=True, text=True, check=False, timeout=600
@@ -173,4 +160,4 @@ def test_one_command_grades_several_zips_and_none_of_them_changes_another(tmp_pa
     for name in BY_COMMAND:
         content = (tmp_path / "out" / name / "report.json").read_text(encoding="utf-8")
         report = Report.model_validate(json.loads(content))
-        assert losses(report).keys() == BUILDER.expectation(name).loses - {"q6.7"}
+        assert losses(report).keys() == build.expectation(name).loses - {"q6.7"}

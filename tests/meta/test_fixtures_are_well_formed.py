@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import sys
 import tomllib
 import zipfile
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 
 import nbformat
 import pytest
 
+from fixtures import build
 from grader.model import Outcome, Visibility
 from grader.suites import read_suites
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = frozenset({"numpy", "mytorch"}) | sys.stdlib_module_names
-
-
-def load_builder() -> ModuleType:
-    """Import fixtures/build.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("fixture_builder", REPOSITORY / "fixtures" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their own module up
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILDER = load_builder()
-NAMES = BUILDER.names()
+NAMES = build.names()
 RIGHT = [name for name in NAMES if name.startswith("right_")]
 HALF_DONE = [name for name in NAMES if name.startswith("half_")]
 WITH_ONE_FAULT = [name for name in NAMES if name not in {*RIGHT, *HALF_DONE, "template"}]
-COMPLETE = [name for name in NAMES if BUILDER.expectation(name).base is None]
+COMPLETE = [name for name in NAMES if build.expectation(name).base is None]
 OVERLAYS = [name for name in NAMES if name not in {*COMPLETE, "template"}]
 
 
@@ -60,12 +47,12 @@ def test_there_are_enough_of_every_kind():
     assert len(RIGHT) > 40
     assert len(HALF_DONE) >= 4
     assert len(WITH_ONE_FAULT) > 100
-    assert len([name for name in WITH_ONE_FAULT if BUILDER.expectation(name).messages]) >= 50
+    assert len([name for name in WITH_ONE_FAULT if build.expectation(name).messages]) >= 50
     assert "template" in NAMES
 
 
 def test_every_folder_of_submissions_is_a_fixture():
-    assert sorted(path.name for path in BUILDER.SUBMISSIONS.iterdir()) == NAMES
+    assert sorted(path.name for path in build.SUBMISSIONS.iterdir()) == NAMES
 
 
 def test_both_conventions_of_the_batch_mean_are_complete_and_right():
@@ -73,34 +60,32 @@ def test_both_conventions_of_the_batch_mean_are_complete_and_right():
 
 
 def test_the_template_fixture_is_the_real_template():
-    expected = BUILDER.expectation("template")
+    expected = build.expectation("template")
     assert expected.base == "student_template"
-    assert not BUILDER.own_files("template")
+    assert not build.own_files("template")
     assert not expected.remove
 
 
 def test_faults_are_spread_over_all_questions(points):
-    assert {question for name in WITH_ONE_FAULT for question in BUILDER.expectation(name).loses} == set(
-        points
-    )
+    assert {question for name in WITH_ONE_FAULT for question in build.expectation(name).loses} == set(points)
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_fixture_loses_nothing(name):
-    assert not BUILDER.expectation(name).loses
+    assert not build.expectation(name).loses
 
 
 @pytest.mark.parametrize("name", WITH_ONE_FAULT)
 def test_a_fixture_with_one_fault_differs_in_one_file_and_loses_something(name):
-    assert len(BUILDER.own_files(name)) == 1
-    assert not BUILDER.expectation(name).remove
-    assert BUILDER.expectation(name).loses
+    assert len(build.own_files(name)) == 1
+    assert not build.expectation(name).remove
+    assert build.expectation(name).loses
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_ships_only_what_differs_from_its_base(name):
-    base, own = BUILDER.base_files(name), BUILDER.own_files(name)
-    removed = set(BUILDER.expectation(name).remove)
+    base, own = build.base_files(name), build.own_files(name)
+    removed = set(build.expectation(name).remove)
     assert own or removed
     assert removed <= base.keys() - own.keys()
     assert not [path for path, content in own.items() if base.get(path) == content]
@@ -108,14 +93,14 @@ def test_an_overlay_ships_only_what_differs_from_its_base(name):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_differs_from_its_base_only_in_what_it_ships(name):
-    base, whole = BUILDER.base_files(name), BUILDER.compose(name)
+    base, whole = build.base_files(name), build.compose(name)
     changed = {path for path in base.keys() | whole.keys() if base.get(path) != whole.get(path)}
-    assert changed == {*BUILDER.own_files(name), *BUILDER.expectation(name).remove}
+    assert changed == {*build.own_files(name), *build.expectation(name).remove}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_expectation_names_known_questions_points_and_outcomes(name, points):
-    expected = BUILDER.expectation(name)
+    expected = build.expectation(name)
     assert expected.title
     assert expected.loses <= points.keys()
     for question, score in expected.scores.items():
@@ -130,40 +115,40 @@ def test_an_expectation_names_known_questions_points_and_outcomes(name, points):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_message_is_that_of_a_visible_check_of_a_question_that_is_lost(name, visible_checks):
-    for row in BUILDER.expectation(name).messages:
+    for row in build.expectation(name).messages:
         assert row.text
         assert row.check in visible_checks
-        assert row.check.rpartition(".")[0] in BUILDER.expectation(name).loses
+        assert row.check.rpartition(".")[0] in build.expectation(name).loses
 
 
 def test_the_line_ends_indents_and_marks_of_a_style_are_what_its_name_says():
-    for content in BUILDER.own_files("right_crlf").values():
+    for content in build.own_files("right_crlf").values():
         assert content.count(b"\n") == content.count(b"\r\n") > 0 or not content
-    tabs = BUILDER.own_files("right_tabs").values()
+    tabs = build.own_files("right_tabs").values()
     assert all(b"\n\t" in content and b"\n    " not in content for content in tabs)
-    marked = BUILDER.own_files("right_bom_and_coding_line").values()
+    marked = build.own_files("right_bom_and_coding_line").values()
     assert all(content.startswith(b"\xef\xbb\xbf") or b"coding" in content for content in marked)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_composed_submission_has_a_package_one_notebook_and_no_expectation(name):
-    paths = BUILDER.compose(name).keys()
+    paths = build.compose(name).keys()
     assert PurePosixPath("mytorch/nn/__init__.py") in paths
     assert PurePosixPath("theory.py") in paths
     assert len([path for path in paths if path.suffix == ".ipynb"]) == 1
-    assert not [path for path in paths if path.name == BUILDER.EXPECTATION]
+    assert not [path for path in paths if path.name == build.EXPECTATION]
 
 
 def test_no_two_fixtures_are_the_same_submission():
-    contents = Counter(tuple(BUILDER.compose(name).items()) for name in NAMES)
+    contents = Counter(tuple(build.compose(name).items()) for name in NAMES)
     assert max(contents.values()) == 1
-    titles = Counter(BUILDER.expectation(name).title for name in NAMES)
+    titles = Counter(build.expectation(name).title for name in NAMES)
     assert max(titles.values()) == 1
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_package_imports_nothing_but_numpy(name):
-    for path, content in BUILDER.compose(name).items():
+    for path, content in build.compose(name).items():
         if path.suffix != ".py":
             continue
         for node in ast.walk(ast.parse(content)):
@@ -175,7 +160,7 @@ def test_a_right_package_imports_nothing_but_numpy(name):
 
 @pytest.mark.parametrize("name", COMPLETE)
 def test_a_right_notebook_is_valid_and_tags_its_cells_with_known_questions(name, points):
-    notebooks = [content for path, content in BUILDER.compose(name).items() if path.suffix == ".ipynb"]
+    notebooks = [content for path, content in build.compose(name).items() if path.suffix == ".ipynb"]
     notebook = nbformat.reads(notebooks[0].decode("utf-8"), as_version=nbformat.NO_CONVERT)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
@@ -185,19 +170,19 @@ def test_a_right_notebook_is_valid_and_tags_its_cells_with_known_questions(name,
 
 def test_the_same_fixture_gives_the_same_zip_in_one_wrapping_folder(tmp_path):
     for path in (tmp_path / "first.zip", tmp_path / "second.zip"):
-        BUILDER.write_zip("template", path)
+        build.write_zip("template", path)
     assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "first.zip") as archive:
         names = {PurePosixPath(name) for name in archive.namelist()}
         assert {name.parts[0] for name in names} == {"template"}
-        assert {name.relative_to("template") for name in names} == BUILDER.compose("template").keys()
+        assert {name.relative_to("template") for name in names} == build.compose("template").keys()
 
 
 def test_a_folder_holds_the_same_files_as_the_composition(tmp_path):
-    BUILDER.write_folder("half_sequential_missing", tmp_path / "out")
+    build.write_folder("half_sequential_missing", tmp_path / "out")
     written = {
         PurePosixPath(path.relative_to(tmp_path / "out").as_posix()): path.read_bytes()
         for path in (tmp_path / "out").rglob("*")
         if path.is_file()
     }
-    assert written == BUILDER.compose("half_sequential_missing")
+    assert written == build.compose("half_sequential_missing")

@@ -3,14 +3,14 @@ wrong in the question that they name."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from fixtures import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # It imports fixtures into its own process, so it is spared what exits, hangs or eats the machine.
@@ -19,25 +19,13 @@ NOT_FOR_THIS_PROCESS = frozenset({"right_unusual", "relu_floods_the_output"})
 NOT_JUDGED = frozenset({"q6.7"})
 
 
-def load_builder() -> ModuleType:
-    """Import fixtures/build.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("fixture_builder", REPOSITORY / "fixtures" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their own module up
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILDER = load_builder()
-
-
 def is_judged(name: str) -> bool:
     """Whether a fixture is whole and harmless."""
-    outcomes = {row.outcome for row in BUILDER.expectation(name).outcomes}
+    outcomes = {row.outcome for row in build.expectation(name).outcomes}
     return not (name.startswith(("half_", "template")) or name in NOT_FOR_THIS_PROCESS or outcomes & UNSAFE)
 
 
-JUDGED = [name for name in BUILDER.names() if is_judged(name)]
+JUDGED = [name for name in build.names() if is_judged(name)]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +33,7 @@ def opinions(tmp_path_factory) -> dict[str, dict[str, str]]:
     """What is wrong with each fixture, by question."""
     folder = tmp_path_factory.mktemp("fixtures")
     for name in JUDGED:
-        BUILDER.write_folder(name, folder / name)
+        build.write_folder(name, folder / name)
     command = [sys.executable, str(REPOSITORY / "tests" / "second_opinion.py")]
     done = subprocess.run(
         [*command, *(str(folder / name) for name in JUDGED)], capture_output=True, check=True, timeout=300
@@ -55,4 +43,4 @@ def opinions(tmp_path_factory) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("name", JUDGED)
 def test_the_second_opinion_finds_the_same_questions_wrong(name, opinions):
-    assert opinions[name].keys() == BUILDER.expectation(name).loses - NOT_JUDGED, opinions[name]
+    assert opinions[name].keys() == build.expectation(name).loses - NOT_JUDGED, opinions[name]

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import build
 from grader.worker import source_scan
 from grader.worker.source_scan import MOST_FINDINGS, scan
-from tests.meta.test_fixtures_are_well_formed import BUILDER
 
 REPOSITORY = Path(__file__).parents[3]
 NUMPY_ONLY = ("mytorch", "theory")
-RIGHT = [name for name in BUILDER.names() if name.startswith("right_")]
+RIGHT = [name for name in build.names() if name.startswith("right_")]
 
 
 def scanned(root: Path, source: str, *, name: str = "mytorch/nn/x.py") -> list[tuple[str, int, str, str]]:
@@ -161,7 +161,7 @@ def test_honest_code_is_left_alone(tmp_path, source):
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_submissions_are_left_alone(tmp_path, name):
-    BUILDER.write_folder(name, tmp_path / name)
+    build.write_folder(name, tmp_path / name)
     assert scan(str(tmp_path / name), numpy_only=NUMPY_ONLY) == []
 
 
