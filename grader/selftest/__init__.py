@@ -1,1 +1,1 @@
-"""Attacks on this grader, tried where they would happen and judged from outside."""
+"""Proof that the grader holds: attacks on it, judged from outside, and mutants that must lose points."""
