@@ -21,6 +21,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def cause_sentence(cause: str) -> str:
+    """Return the likely cause as it ends a message."""
+    return f". Likely cause: {cause}"
+
+
 class GraderError(Exception):
     """Base of everything this package raises on purpose; its text is one sentence for a person."""
 
@@ -85,7 +90,7 @@ class CheckFailed(StudentFault):
         max_relative_error: float | None = None,
         cause: str | None = None,
     ) -> None:
-        super().__init__(f"{message}. Likely cause: {cause}" if cause else message)
+        super().__init__(f"{message}{cause_sentence(cause)}" if cause else message)
         self.finding = message
         self.cause = cause
         self.expected = expected

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -254,15 +255,16 @@ def _answers(submission: Submission, plan: Plan, assignment: Assignment) -> Mapp
     notebook = submission.notebook
     try:
         content = None if notebook is None else (submission.root / notebook).read_bytes()
-        starter = (
-            Starter()
-            if assignment.starter is None
-            else starter_of(resource(assignment.starter).read_bytes(), known)
-        )
-        return find_answers(content, parts, known, starter)
+        return find_answers(content, parts, known, _starter(assignment.starter, tuple(known.items())))
     except Exception as error:  # noqa: BLE001  # as above
         note = f"the grader could not read the notebook ({type(error).__name__}); look into it yourself"
         return dict.fromkeys(parts, Answer(None, note))
+
+
+@cache
+def _starter(name: str | None, known: tuple[tuple[str, str], ...]) -> Starter:
+    """Read the notebook that students start from, once for all submissions."""
+    return Starter() if name is None else starter_of(resource(name).read_bytes(), dict(known))
 
 
 def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:

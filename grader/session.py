@@ -30,24 +30,12 @@ from grader.records import (
     result_from_record,
 )
 from grader.scoring import Ending
-from grader.settings import environment_values
+from grader.settings import own_process_environment
 
 STOP_SECONDS = 5.0
 # Beyond a check's own limits: starting workers, loading data and suites, our side of the arithmetic.
 SLACK_SECONDS = 120.0
 _LOG_BYTES = 4096
-# All that the process inherits: where programs are, and what Windows and BLAS need.
-_INHERITED = (
-    "PATH",
-    "SYSTEMROOT",
-    "SYSTEMDRIVE",
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_L2_SIZE",
-)
-# Our products are small: more threads only wait for each other, and for those of other gradings.
-_ONE_THREAD = dict.fromkeys(
-    ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
 _TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
 _INI = Path(__file__).with_name("suites.ini")
 _PYTEST_TESTS_PASSED_OR_FAILED = (0, 1)
@@ -122,7 +110,7 @@ class _Process:
         empty, temporary = scratch / "empty", scratch / "temporary"
         empty.mkdir()
         temporary.mkdir()
-        environment = {**environment_values(_INHERITED), **_ONE_THREAD, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        environment = {**own_process_environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 _command(suites, files, self._report),

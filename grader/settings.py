@@ -17,6 +17,8 @@ from grader.errors import GraderFault, UsageError
 # The student kit's seed is public on purpose; a course sets GRADER_COURSE_SECRET for grading.
 PUBLIC_SECRET = "public self-check"  # noqa: S105
 ENVIRONMENT_PREFIX = "GRADER_"
+_INHERITED = ("PATH", "SYSTEMROOT", "SYSTEMDRIVE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+_THREAD_COUNTS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,14 @@ def default_data_dir() -> Path:
 def environment_values(names: Sequence[str]) -> dict[str, str]:
     """Return those of the named environment variables that are set."""
     return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def own_process_environment() -> dict[str, str]:
+    """Return all that a process of ours inherits: where programs are, and what Windows and BLAS need.
+
+    Our products are small: more threads only wait for each other, and for those of other gradings.
+    """
+    return environment_values(_INHERITED) | dict.fromkeys(_THREAD_COUNTS, "1")
 
 
 def resource(name: str) -> Path:

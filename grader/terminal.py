@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.endings import drop_output
+from grader.errors import cause_sentence
 from grader.model import Outcome, Visibility
 from grader.plain_text import one_line, scrub
 from grader.plan import Plan
@@ -174,7 +175,7 @@ def check_lines(check: CheckReport, *, width: int) -> list[Text]:
 def _told(feedback: FeedbackReport) -> Iterator[str]:
     if feedback.reproduce is not None:
         yield f"to see it yourself: {feedback.reproduce}"
-    yield feedback.message.removesuffix(f". Likely cause: {feedback.likely_cause}")
+    yield feedback.message.removesuffix(cause_sentence(feedback.likely_cause or ""))
     for label, value in (("expected", feedback.expected), ("got", feedback.got)):
         if value is not None:
             yield f"{label}: {excerpt_text(value) if isinstance(value, ExcerptReport) else value}"

@@ -56,11 +56,11 @@ class _Line:
 
 def starter_of(notebook: bytes, known: Mapping[str, str]) -> Starter:
     """Read the starter notebook; `known` maps the assignment's questions to their titles."""
-    lines = list(_lines(read_cells(notebook), known))
-    cells = (line for cell in read_cells(notebook) if cell.is_text for line in cell.text.splitlines())
+    cells = read_cells(notebook)
+    lines = (line for cell in cells if cell.is_text for line in cell.text.splitlines())
     return Starter(
-        lines=frozenset(map(_normalised, cells)),
-        titles=frozenset(_title(line.text) for line in lines if line.is_heading),
+        lines=frozenset(map(_normalised, lines)),
+        titles=frozenset(_title(line.text) for line in _lines(cells, known) if line.is_heading),
     )
 
 

@@ -129,7 +129,7 @@ class _Engine:
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        questions = _questions()
+        self.questions = questions = _questions()
         wholes = [tuple(name for name, its in questions.items() if its == {part}) for part in sorted(_PARTS)]
         wanted = {tuple(questions), *wholes, *((name,) for name in questions)}
         self._plans = {names: pipeline.prepare(self._options(names)) for names in wanted if names}
@@ -176,7 +176,7 @@ class _Judge:
         self._rows = rows
         self._on_result = on_result
         self._honest = honest_files(resource("reference"))
-        self._questions = _questions()
+        self._questions = engine.questions
         self._numbers = count()
 
     def reference(self, secret: str) -> Report:

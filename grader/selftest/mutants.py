@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.selftest.mutation_operators import OPERATORS, Code
+from grader.selftest.code_tree import Code
+from grader.selftest.mutation_operators import OPERATORS
 
 _ID_CHARACTERS = 8
 

@@ -15,11 +15,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from grader.errors import GraderFault
-from grader.settings import environment_values
+from grader.settings import own_process_environment
 
 SECONDS = 20.0
-_INHERITED = ("PATH", "SYSTEMROOT", "SYSTEMDRIVE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_ONE_THREAD = dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _PROGRAM = "grader.selftest.observer"
 
 
@@ -76,7 +74,7 @@ class Observer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment_values(_INHERITED) | _ONE_THREAD,
+            env=own_process_environment(),
             text=True,
             encoding="utf-8",
         )

@@ -106,7 +106,7 @@ class TestParserBombs:
         assert found == {
             ("suites.py", "ast.parse"),
             ("selftest/mutants.py", "ast.parse"),  # of our own reference
-            ("selftest/mutation_operators.py", "ast.parse"),
+            ("selftest/code_tree.py", "ast.parse"),
             ("selftest/behaviour.py", "part.eval"),  # Module.eval() of a mutant of ours
             ("worker/source_scan.py", "ast.parse"),
             ("worker/session.py", "source_scan"),

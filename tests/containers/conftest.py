@@ -50,7 +50,7 @@ def in_container(engine, person, place, folder) -> Runner:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("containers with a root of their own are made by root only")
     if not shutil.which(engine) or not shutil.which("unshare"):
-        pytest.skip(f"{engine} is not installed (apt-get install {engine})")
+        not_here(f"{engine}: is not installed (apt-get install {engine})")
     numbers = itertools.count()
 
     def runner(*command: str, seconds: float = 120, **order) -> Done:

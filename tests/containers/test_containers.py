@@ -26,7 +26,7 @@ from tests.containers.bundle import (
 )
 from tests.containers.engine import groups_can_limit
 from tests.containers.seccomp_profile import LANDLOCK
-from tests.required import MAY_LACK
+from tests.required import MAY_LACK, not_here
 
 TESTED = ("tests/contract/test_sandboxes.py", "tests/unit/intake", "tests/attacks")
 GRADER = (sys.executable, "-m", "grader.cli")
@@ -58,7 +58,7 @@ def test_the_container_is_one_without_privileges(in_container, person):
 
 def test_bubblewrap_cannot_work_in_there(in_container, person):
     if not shutil.which("bwrap"):
-        pytest.skip("bubblewrap is not installed (apt-get install bubblewrap)")
+        not_here("bubblewrap: is not installed (apt-get install bubblewrap)")
     done = in_container("bwrap", "--unshare-all", "--ro-bind", "/", "/", "true")
     assert done.returncode != 0
     assert "namespace" in done.stderr

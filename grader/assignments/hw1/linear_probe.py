@@ -59,7 +59,13 @@ class LinearProbe:
 
     def read(self) -> Pair:
         """Return the weight and the bias as they are now."""
-        return self._paired(_parameters_of(self.layer, self.name), "parameters")
+        W, b = self._found(_parameters_of(self.layer, self.name), "parameters")
+        if W.shape not in _weight_shapes(self.inputs, self.outputs) or b.size != self.outputs:
+            raise CheckFailed(
+                f"{self.name}.parameters() has the shapes {W.shape} and {b.shape}; they should be "
+                f"{(self.outputs, self.inputs)} and {(self.outputs,)}"
+            )
+        return self._oriented(W, b)
 
     def set(self, W: Array, b: Array) -> Pair:
         """Write both parameters and return what the layer then holds (float32 rounds).
@@ -99,7 +105,7 @@ class LinearProbe:
             self._wrong_shape(W, weight_shape, "weight", truth and truth[0], mistakes)
         if b.size != self.outputs or (b.ndim > 1 and b.shape != bias_shape):
             self._wrong_shape(b, bias_shape, "bias", truth and truth[1], mistakes)
-        return W if W.shape == (self.outputs, self.inputs) else W.T, b.reshape(self.outputs)
+        return self._oriented(W, b)
 
     def _wrong_shape(
         self,
@@ -118,13 +124,7 @@ class LinearProbe:
             cause=None if truth is None else likely_cause(got, truth, candidates),
         )
 
-    def _paired(self, arrays: dict[str, Array], where: str) -> Pair:
-        W, b = self._found(arrays, where)
-        if W.shape not in _weight_shapes(self.inputs, self.outputs) or b.size != self.outputs:
-            raise CheckFailed(
-                f"{self.name}.{where}() has the shapes {W.shape} and {b.shape}; they should be "
-                f"{(self.outputs, self.inputs)} and {(self.outputs,)}"
-            )
+    def _oriented(self, W: Array, b: Array) -> Pair:
         return W if W.shape == (self.outputs, self.inputs) else W.T, b.reshape(self.outputs)
 
     def _found(self, arrays: dict[str, Array], where: str) -> Pair:

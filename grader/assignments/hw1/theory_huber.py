@@ -119,8 +119,8 @@ def require_regulariser(student: Student, problem: Problem, lam: float) -> None:
             added = as_float(got) - as_float(without)
         if not added.any():
             raise CheckFailed(
-                f"{asked.what} is the same as for lam = 0. Likely cause: the regulariser is missing "
-                "from the gradient"
+                f"{asked.what} is the same as for lam = 0",
+                cause="the regulariser is missing from the gradient",
             )
         require_close(
             added,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from grader.selftest import mutation_operators
-from grader.selftest.mutation_operators import OPERATORS, Code
+from grader.selftest.code_tree import Code
+from grader.selftest.mutation_operators import OPERATORS
 
 METHOD = "import numpy as np\nclass Layer:\n    def forward(self, x, y):\n        {}\n"
 # operator -> a statement, and some of what the operator must put in place of a part of it
