@@ -59,12 +59,12 @@ BASOPHIL = Look(
     lobe_arc=(0.38, 0.07),
     lobe_step=(1.0, 0.3),
     offset=(0.08, 0.06),
-    granules=(0.5, 0.1),
-    granules_hide=(0.65, 0.15),
+    granules=(0.5, 0.12),
+    granules_hide=(0.75, 0.15),
     vacuoles=(0.3, 0.4),
-    cytoplasm=(120, 70, 150),
-    nucleus=(92, 48, 138),
-    granule=(66, 32, 112),
+    cytoplasm=(150, 98, 172),
+    nucleus=(98, 54, 144),
+    granule=(44, 16, 88),
 )
 EOSINOPHIL = Look(
     radius=(9.2, 0.8),
@@ -75,12 +75,12 @@ EOSINOPHIL = Look(
     lobe_arc=(0.45, 0.07),
     lobe_step=(0.9, 0.25),
     offset=(0.1, 0.08),
-    granules=(0.35, 0.1),
-    granules_hide=(0.05, 0.05),
+    granules=(0.5, 0.15),
+    granules_hide=(0.08, 0.06),
     vacuoles=(0.1, 0.2),
-    cytoplasm=(198, 116, 124),
+    cytoplasm=(198, 140, 152),
     nucleus=(84, 46, 134),
-    granule=(205, 92, 98),
+    granule=(206, 70, 84),
 )
 ERYTHROBLAST = Look(
     radius=(6.4, 1.1),
@@ -95,24 +95,24 @@ ERYTHROBLAST = Look(
     granules_hide=(0.02, 0.02),
     vacuoles=(0.0, 0.1),
     cytoplasm=(160, 136, 176),
-    nucleus=(70, 40, 122),
+    nucleus=(66, 36, 118),
     granule=(110, 80, 150),
 )
 IMMATURE_GRANULOCYTE = Look(
     radius=(10.2, 1.2),
     elongation=(1.12, 0.1),
     wobble=(0.05, 0.03),
-    lobes=(1.6, 0.5),
+    lobes=(1.6, 0.3),
     lobe_radius=(0.64, 0.07),
     lobe_arc=(0.2, 0.08),
     lobe_step=(0.6, 0.2),
     offset=(0.2, 0.1),
-    granules=(0.14, 0.08),
-    granules_hide=(0.15, 0.1),
+    granules=(0.2, 0.1),
+    granules_hide=(0.2, 0.1),
     vacuoles=(0.2, 0.3),
     cytoplasm=(150, 108, 172),
     nucleus=(92, 52, 142),
-    granule=(112, 62, 146),
+    granule=(96, 40, 128),
 )
 LYMPHOCYTE = Look(
     radius=(7.3, 0.8),
@@ -127,7 +127,7 @@ LYMPHOCYTE = Look(
     granules_hide=(0.05, 0.05),
     vacuoles=(0.0, 0.2),
     cytoplasm=(138, 104, 178),
-    nucleus=(78, 38, 128),
+    nucleus=(76, 36, 128),
     granule=(110, 60, 150),
 )
 MONOCYTE = Look(
@@ -141,26 +141,26 @@ MONOCYTE = Look(
     offset=(0.12, 0.08),
     granules=(0.06, 0.04),
     granules_hide=(0.05, 0.05),
-    vacuoles=(1.4, 0.8),
+    vacuoles=(1.6, 0.9),
     cytoplasm=(146, 118, 178),
     nucleus=(98, 58, 146),
-    granule=(120, 80, 160),
+    granule=(110, 66, 150),
 )
 NEUTROPHIL = Look(
     radius=(9.0, 0.8),
     elongation=(1.06, 0.06),
     wobble=(0.03, 0.02),
     lobes=(3.2, 0.7),
-    lobe_radius=(0.3, 0.05),
-    lobe_arc=(0.46, 0.09),
+    lobe_radius=(0.33, 0.05),
+    lobe_arc=(0.45, 0.09),
     lobe_step=(0.56, 0.15),
     offset=(0.08, 0.06),
-    granules=(0.16, 0.08),
+    granules=(0.25, 0.12),
     granules_hide=(0.04, 0.04),
     vacuoles=(0.1, 0.2),
     cytoplasm=(196, 158, 180),
-    nucleus=(84, 46, 136),
-    granule=(180, 130, 168),
+    nucleus=(76, 38, 130),
+    granule=(172, 112, 160),
 )
 PLATELET = Look(
     radius=(3.3, 0.8),
@@ -171,12 +171,12 @@ PLATELET = Look(
     lobe_arc=(0.1, 0.05),
     lobe_step=(0.5, 0.2),
     offset=(0.05, 0.05),
-    granules=(0.3, 0.12),
+    granules=(0.35, 0.12),
     granules_hide=(0.5, 0.1),
     vacuoles=(0.0, 0.1),
     cytoplasm=(158, 116, 164),
     nucleus=(120, 76, 146),
-    granule=(118, 72, 142),
+    granule=(104, 54, 136),
 )
 LOOKS = (
     BASOPHIL,
@@ -193,7 +193,7 @@ SLIDE: Colour = (234, 204, 187)
 BLUE_SLIDE: Colour = (212, 206, 226)
 BLUE_SHARE = 0.06  # of all slides were stained otherwise
 RED_CELL: Colour = (204, 164, 166)
-STAIN_SPREAD = 9.0  # of each channel of a cell's colours, 0-255
+STAIN_SPREAD = 10.5  # of each channel of a cell's colours, 0-255
 LIGHT_SPREAD = 0.035  # of the brightness of a whole picture
 GRAIN = 9.0  # of a pixel, 0-255
 
@@ -324,9 +324,9 @@ class _Painter:
 
     def _granules(self, body: Array, nucleus: Array) -> Array:
         share = self._look["granules"]
-        spots = _edge(share * 2 - 1 - self._pixels(), 0.5)
+        spots = _edge(share * 2 - 1 - self._pixels(), 0.3)
         shown: Array = 1 - nucleus * (1 - np.minimum(self._look["granules_hide"], 1))
-        return spots * body * shown * np.float32(0.7)
+        return spots * body * shown * np.float32(0.8)
 
     def _vacuole(self, number: int) -> Array:
         (centre_y, centre_x), (across, along) = self._centre, self._direction()
