@@ -21,8 +21,8 @@ import numpy.typing as npt
 from grader.datasets.catalogue import CATALOGUE, Catalogue, verify
 from grader.datasets.cells import draw_cells
 from grader.datasets.idx import read_unpacked
-from grader.datasets.mnist import HOW_TO_GET_DATA, PROFILES
-from grader.errors import DataUnavailable, UsageError
+from grader.datasets.mnist import HOW_TO_GET_DATA, check_profile
+from grader.errors import DataUnavailable
 from grader.settings import default_data_dir
 
 BLOODMNIST = "bloodmnist.npz"  # medmnist's name for it
@@ -77,11 +77,8 @@ def load_bloodmnist(
     `data_dir` None is the user's default data folder. Raise DataUnavailable, with both ways to get it, where
     the full set is not here.
     """
-    if profile == "sample":
-        return _drawn_sample()
-    if profile == "full":
-        return _loaded(find_bloodmnist(data_dir), catalogue)
-    raise UsageError(f"there is no data profile {profile!r}; known: {', '.join(PROFILES)}")
+    check_profile(profile)
+    return _drawn_sample() if profile == "sample" else _loaded(find_bloodmnist(data_dir), catalogue)
 
 
 def unseen_cells(
@@ -102,7 +99,7 @@ def turned_cells(
     blood: BloodMnist, rng: np.random.Generator, count: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return test images, each turned by quarters or mirrored; none twice while there are enough."""
-    rounds = -(-count // len(blood.test_labels))
+    rounds = max(1, -(-count // len(blood.test_labels)))
     chosen = np.concatenate([_order(len(blood.test_labels), rng) for _ in range(rounds)])[:count]
     images = blood.test_images[chosen]
     which = 1 + np.floor(rng.random(count) * 7).astype(np.int64)  # 0 would leave the image as it is

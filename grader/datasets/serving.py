@@ -12,7 +12,7 @@ from grader.datasets.bloodmnist import (
     read_bloodmnist,
 )
 from grader.datasets.catalogue import CATALOGUE, Catalogue
-from grader.datasets.mnist import HOW_TO_GET_DATA, RAW, read_mnist_files, sample_folder
+from grader.datasets.mnist import HOW_TO_GET_DATA, RAW, check_profile, read_mnist_files, sample_folder
 from grader.errors import DataUnavailable
 from grader.settings import default_data_dir
 
@@ -25,6 +25,7 @@ def serve(
     What is served is what the trusted side loads: every file is verified, or drawn by the same generator.
     Raise DataUnavailable, with both ways to get it, if something of the full profile is not here.
     """
+    check_profile(profile)
     digits = _mnist(profile, data_dir, catalogue)
     cells = _bloodmnist(profile, data_dir, catalogue)
     (folder / RAW).mkdir(parents=True)
@@ -43,9 +44,9 @@ def _mnist(profile: str, data_dir: Path | None, catalogue: Catalogue) -> dict[st
 
 
 def _bloodmnist(profile: str, data_dir: Path | None, catalogue: Catalogue) -> bytes:
-    if profile == "full":
-        try:
-            return read_bloodmnist(find_bloodmnist(data_dir), catalogue=catalogue)[0]
-        except DataUnavailable as error:
-            raise DataUnavailable(f"{error}; {HOW_TO_GET_DATA}") from error
-    return npz_bytes(load_bloodmnist(profile, data_dir, catalogue=catalogue))
+    if profile == "sample":
+        return npz_bytes(load_bloodmnist(profile))
+    try:
+        return read_bloodmnist(find_bloodmnist(data_dir), catalogue=catalogue)[0]
+    except DataUnavailable as error:
+        raise DataUnavailable(f"{error}; {HOW_TO_GET_DATA}") from error
