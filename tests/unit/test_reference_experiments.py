@@ -410,7 +410,7 @@ def bound_names(text):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_solved_notebook_binds_every_name_that_is_graded(path):
-    assert NAMES <= set().union(*map(bound_names, sources(path)))
+    assert set().union(*map(bound_names, sources(path))) >= NAMES
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
