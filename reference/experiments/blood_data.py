@@ -51,7 +51,7 @@ def load_bloodmnist(profile: str, data_dir: Path | None = None) -> BloodMnist:
     if not path.is_file():
         raise DataUnavailable(f"BloodMNIST cannot be loaded: there is no {path}; {HOW_TO_GET_DATA}")
     data, source = read_bloodmnist(path)
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(data)) as arrays:
         found = {name: _read_only(arrays[name]) for name in arrays.files}
     return BloodMnist(profile=profile, source=source, sha256=hashlib.sha256(data).hexdigest(), **found)
 
