@@ -181,7 +181,7 @@ def test_the_evaluation_counts_true_classes_in_rows(at_hand):
     assert [row.precision for row in found.report] == pytest.approx([2 / 3, 2 / 3, 3 / 4])
     assert [row.support for row in found.report] == [3, 3, 4]
     assert found.lowest_recall_class == 0
-    assert found.misclassified == (2,)
+    assert found.misclassified == (at_hand.evaluation.Mistake(index=2, prediction=1, label=0),)
 
 
 def test_the_report_agrees_with_scikit_learn(at_hand, rng):
