@@ -181,7 +181,7 @@ def plots(dataset: BloodMnist, record: BloodRecord) -> Mapping[str, figures.Figu
         ),
         "q4.3_confusion_matrix": figures.confusion_matrix(evaluation.confusion, CLASS_NAMES),
         "q4.3_misclassified": figures.pictures(
-            [(_answered(mistake), dataset.test_images[mistake.index]) for mistake in evaluation.misclassified],
+            [(_answered(wrong), dataset.test_images[wrong.index]) for wrong in evaluation.misclassified],
             columns=5,
         ),
         "q4.4_confidence": figures.pictures(_confidence_pictures(dataset, record.confidence), columns=2),
