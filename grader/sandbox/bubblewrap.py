@@ -67,7 +67,7 @@ def wrap(worker: Worker) -> Command:
 
 
 def _mounts(worker: Worker) -> Iterator[str]:
-    """Yield the options that build the file system: read-only, nothing to write to but /dev/null."""
+    """Yield the options that build the file system: read-only, but for /dev/null and a scratch copy."""
     policy = worker.policy
     for path in policy.read:
         yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
@@ -78,9 +78,17 @@ def _mounts(worker: Worker) -> Iterator[str]:
     covered = list(_libraries_of_others(policy))
     for folder in covered:
         yield from ("--tmpfs", folder)
-    needed = (worker.interpreter, *_shared_interpreter(), worker.folder, *worker.view.entries, worker.root)
+    needed = [worker.interpreter, *_shared_interpreter(), worker.folder, *worker.view.entries]
+    if worker.notebook is None:
+        needed.append(worker.root)
+    elif worker.notebook.data is not None:
+        needed.append(worker.notebook.data)
     for path in map(str, needed):
         yield from ("--ro-bind", path, path)
+    if worker.notebook is not None:
+        yield from ("--bind", str(worker.root), str(worker.root))
+        for path in worker.notebook.devices:
+            yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
     # What was mounted over to hide it must not serve as memory to write to, nor the root folder itself.
     for folder in (*covered, "/"):
         yield from ("--remount-ro", folder)
