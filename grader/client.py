@@ -94,12 +94,15 @@ class Student:
     def begin_check(self, check_id: str, *, seed: int, seconds: float | None = None) -> None:
         """Start a check: all generators reseeded, a new allowance of time, a living worker."""
         self._check_id = check_id
-        self.spent_s = 0.0
-        self._check_s = self.limits.check_s if seconds is None else seconds
-        self._training_s = self.limits.training_s
+        self._begin(seconds)
         if self._worker is not None and self._worker.process.threads() > self.limits.threads_kept:
             self.close()  # or this check would pay for the threads of the last one
         self.seed(seed)
+
+    def _begin(self, seconds: float | None) -> None:
+        self.spent_s = 0.0
+        self._check_s = self.limits.check_s if seconds is None else seconds
+        self._training_s = self.limits.training_s
 
     def seed(self, value: int) -> None:
         """Reseed every generator in the worker; value in [0, 2**63)."""

@@ -13,8 +13,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader.assignments.hw1.names import PLACES
-from grader.datasets import load_mnist
+from grader.assignments.hw1.names import NOTEBOOK_NAMES, PLACES
+from grader.datasets import load_bloodmnist, load_mnist
 from grader.errors import (
     GraderError,
     GraderFault,
@@ -49,18 +49,21 @@ MOST_COMPILED = 20  # files of compiled code that are told one by one
 class Assignment:
     """A homework: the folder with its rubric and suites, and where a submission may define each name.
 
-    `starter` is the notebook that students start from, in what ships beside the package.
+    `starter` is the notebook that students start from, in what ships beside the package; `names` is what each
+    of its questions leaves behind.
     """
 
     folder: Path
     places: Mapping[str, Sequence[str]]
     starter: str | None = None
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 HW1 = Assignment(
     Path(__file__).parent / "assignments" / "hw1",
     PLACES,
     starter="student_template/hw1_s26_p4_5_6_starter.ipynb",
+    names=NOTEBOOK_NAMES,
 )
 
 
@@ -130,8 +133,10 @@ def prepare(options: GradeOptions) -> Plan:
         raise UsageError(f"none of these questions has visible checks yet; those that do: {having}")
     if options.device == "cuda":
         _require_cuda()
-    if plan.uses_dataset:
+    if plan.uses_dataset or plan.uses_notebook:
         load_mnist(options.profile, options.data_dir)
+    if plan.uses_notebook:
+        load_bloodmnist(options.profile, options.data_dir)
     return plan
 
 
@@ -152,6 +157,7 @@ def grade(
         with open_submission(path, require=plan.required_parts) as opened:
             submission = _submission_report(opened)
             left_out = _compiled_code(opened)
+            plan = plan.as_far_as_handed_in(has_notebook=opened.notebook is not None)
             answers = _answers(opened, plan, options.assignment)
             run = _run(opened, plan, options, on_event)
     except SubmissionRejected as error:
@@ -221,6 +227,9 @@ def _run(
         device=_device(options.device),
         seed=options.seed,
         only_first_loss=options.only_first_loss,
+        notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
+        questions=tuple(question.id for question in plan.rubric.questions),
+        names=options.assignment.names,
     )
     return run_suites(request, suites=options.assignment.folder, files=plan.files, on_event=on_event)
 

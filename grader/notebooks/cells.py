@@ -1,4 +1,4 @@
-"""Code cells, given to questions: by heading, by metadata, and by the names they define where both are missing."""
+"""Code cells, given to questions: by heading, by metadata, by the names they define where both are missing."""
 
 from __future__ import annotations
 
@@ -136,7 +136,8 @@ def _read(cell: CodeCell) -> CodeCell:
     tree = _tree(cell.source)
     if tree is None:
         return cell
-    defined, used = set(), set()
+    defined: set[str] = set()
+    used: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)

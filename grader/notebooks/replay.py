@@ -1,4 +1,4 @@
-"""Replay a notebook: its cells in order in a sandboxed worker, and what each question left behind, as data."""
+"""Replay a notebook: its cells in order in a sandboxed worker, and what each question left, as data."""
 
 from __future__ import annotations
 

@@ -23,6 +23,16 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def device_files() -> tuple[str, ...]:
+    """Return what a worker needs of the system to compute on a GPU of NVIDIA's: its devices, and its driver."""
+    if sys.platform != "linux":
+        return ()
+    names = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+    devices = [*sorted(Path("/dev").glob("nvidia[0-9]*")), *(Path("/dev", name) for name in names)]
+    driver = [Path("/proc/driver/nvidia"), Path("/sys/module/nvidia"), Path("/sys/devices/system/node")]
+    return tuple(str(path) for path in (*devices, *driver) if path.exists())
+
+
 def install_command(package: str) -> str:
     """Return the command that installs a package on this system."""
     found = next((command for program, command in INSTALLERS.items() if shutil.which(program)), None)

@@ -83,7 +83,7 @@ def children_of(process_id: int) -> Iterator[int]:
 
 
 def holds_more(folder: Path, *, most_bytes: int, most_entries: int) -> bool:
-    """Say whether a folder, with all below it, holds more bytes or entries than that; links are not followed."""
+    """Say whether a folder and all below it hold more bytes or entries; links are not followed."""
     waiting, entries, total = [str(folder)], 0, 0
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:

@@ -57,7 +57,7 @@ def take_cell() -> list[dict[str, object]]:
     figures = list(_taken.values())
     _taken.clear()
     axes_left = MAX_AXES
-    described = []
+    described: list[dict[str, object]] = []
     for figure in figures[:MAX_FIGURES]:
         axes = list(figure.axes)[:axes_left]
         axes_left -= len(axes)

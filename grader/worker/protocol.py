@@ -256,18 +256,14 @@ def encode(value: object, arrays: list[np.ndarray], handles: Handles, *, depth: 
         raise Unencodable("a container nested too deep")
     if value is None or value is True or value is False:
         return value
-    kind = type(value)
-    if kind is str:
-        return _encode_text(value)  # type: ignore[arg-type]
+    if type(value) is str:
+        return _encode_text(value)
     if isinstance(value, (np.ndarray, np.generic, int, float, complex)):
         return _encode_number(value, arrays)
     if isinstance(value, (list, tuple, dict)):
         return _encode_container(value, arrays, handles, depth=depth)
-    if kind is Numbers:
-        return {"$numbers": _encode_number(value.array, arrays)}  # type: ignore[attr-defined]
-    if kind is Pairs:
-        pairs = [[encode(part, arrays, handles, depth=depth + 1) for part in pair] for pair in value.items]  # type: ignore[attr-defined]
-        return {"$pairs": pairs}
+    if isinstance(value, (Numbers, Pairs)):
+        return _encode_compact(value, arrays, handles, depth=depth)
     return handles.to_node(value)
 
 
@@ -297,6 +293,16 @@ def _encode_number(value: np.ndarray | np.generic | complex, arrays: list[np.nda
         raise Unencodable(f"an array of {array.ndim} dimensions")
     arrays.append(array)
     return {"$array": len(arrays) - 1}
+
+
+def _encode_compact(
+    value: Numbers | Pairs, arrays: list[np.ndarray], handles: Handles, *, depth: int
+) -> Json:
+    if isinstance(value, Numbers):
+        return {"$numbers": _encode_number(value.array, arrays)}
+    return {
+        "$pairs": [[encode(part, arrays, handles, depth=depth + 1) for part in pair] for pair in value.items]
+    }
 
 
 def _encode_container(

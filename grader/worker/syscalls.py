@@ -135,8 +135,8 @@ ALLOWED: dict[str, Numbers] = {
     "getrandom": (318, 278),
 }
 
-# Changing names and sizes below a folder that Landlock grants for writing: allowed where there is such a folder.
-# Nothing that Landlock does not look at (modes, owners, times), and no links.
+# Changing names and sizes, where there is a folder that Landlock grants for that. Nothing that Landlock does not
+# look at (modes, owners, times), and no links.
 IN_A_SCRATCH_FOLDER: dict[str, Numbers] = {
     "mkdir": (83, None),
     "mkdirat": (258, 34),
@@ -151,8 +151,8 @@ IN_A_SCRATCH_FOLDER: dict[str, Numbers] = {
     "fdatasync": (75, 83),
 }
 
-# What libraries do to files beside writing them, and can do without: it seems to succeed there, and nothing is
-# done, since Landlock would not say for which files.
+# What libraries do to files beside writing them, and can do without: it seems to succeed there and does
+# nothing, since Landlock would not say for which files.
 PRETENDED_IN_A_SCRATCH_FOLDER: dict[str, Numbers] = {
     "chmod": (90, None),
     "fchmod": (91, 52),
