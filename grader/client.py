@@ -214,7 +214,7 @@ class Student:
         """Carry out calls in order, in one round trip, and return their values.
 
         The first one that raises raises here. A call may take `limits.call_s` each, all calls of a check
-        `limits.check_s` together, unless `seconds` is given. With `interrupt` a call that takes longer is first
+        `limits.check_s` together, unless `seconds` is given. With `interrupt` a longer call is first
         interrupted, and `was_interrupted` says so.
         """
         if not calls:

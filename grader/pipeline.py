@@ -31,6 +31,7 @@ from grader.records import GradingRequest
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
 from grader.rubric import load_rubric
 from grader.sandbox import default_limits
+from grader.sandbox.machine import has_gpu
 from grader.sandbox.providers import PROVIDERS
 from grader.scoring import Ending, Facts, score
 from grader.session import Event, SuiteRun, run_suites
@@ -171,7 +172,7 @@ def grade(
         run = SuiteRun(Ending.BROKE, reason, log=_last_lines(error))
     facts = Facts(
         submission=submission,
-        environment=_environment(run, options),
+        environment=_environment(run, options, plan),
         timing=clock.timing(run.results),
         ending=run.ending,
         reason=run.reason,
@@ -224,7 +225,7 @@ def _run(
         profile=options.profile,
         # Resolved here: the process starts elsewhere, and without HOME.
         data_dir=(options.data_dir or default_data_dir()).resolve(),
-        device=_device(options.device),
+        device=_device(options.device, plan),
         seed=options.seed,
         only_first_loss=options.only_first_loss,
         notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
@@ -279,7 +280,7 @@ def _starter(name: str | None, known: tuple[tuple[str, str], ...]) -> Starter:
     return Starter() if name is None else starter_of(resource(name).read_bytes(), dict(known))
 
 
-def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
+def _environment(run: SuiteRun, options: GradeOptions, plan: Plan) -> EnvironmentReport:
     isolation = run.isolation
     return EnvironmentReport(
         is_grade=options.is_grade,
@@ -288,7 +289,7 @@ def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
         python=run.versions.get("python", platform.python_version()),
         numpy=run.versions.get("numpy"),
         torch=_installed_version("torch"),
-        device=_device(options.device),
+        device=_device(options.device, plan),
         platform=platform.platform(),
         seed=options.seed,
         seed_is_public=options.course_secret == PUBLIC_SECRET,
@@ -310,9 +311,12 @@ def _note(options: GradeOptions) -> str | None:
     return None
 
 
-def _device(device: str) -> str:
-    # Everything this version runs is NumPy: the processor does it, unless someone insists.
-    return "cpu" if device == "auto" else device
+def _device(device: str, plan: Plan) -> str:
+    """Return where the notebook's networks are trained; all else is NumPy, which the processor does."""
+    if device != "auto":
+        return device
+    has_cuda = "+cpu" not in (_installed_version("torch") or "+cpu")
+    return "cuda" if plan.uses_notebook and has_cuda and has_gpu() else "cpu"
 
 
 def _require_cuda() -> None:

@@ -50,7 +50,7 @@ from grader.records import (
     result_to_record,
     seed_of,
 )
-from grader.sandbox.machine import device_files
+from grader.sandbox.machine import device_files, gpu_turn
 from grader.sandbox.policy import read_policy
 from grader.sandbox.trusted import adopt_orphans, die_with_parent, make_undumpable
 from grader.suites import suite_file_name
@@ -396,12 +396,15 @@ def pytest_grader_replay_notebook(
         names=grading_request.names,
         wanted=tuple(dict.fromkeys(check_.question for check_ in grading_request.checks)),
     )
+    uses_gpu = grading_request.device == "cuda"
+    if uses_gpu:
+        cleanup.enter_context(gpu_turn(notify))
     options = ReplayOptions(
         provider=grading_request.provider,
         min_isolation=grading_request.min_isolation,
         policy=replace(read_policy(), limits=grading_request.limits),
         data=cleanup.enter_context(_served(grading_request)),
-        devices=device_files() if grading_request.device == "cuda" else (),
+        devices=device_files() if uses_gpu else (),
         seed=seed_of(grading_request, "notebook"),
         notify=notify,
     )

@@ -30,6 +30,7 @@ from grader.records import (
     result_from_record,
 )
 from grader.scoring import Ending
+from grader.scratch import PASSED_THROUGH, PRIVATE
 from grader.settings import own_process_environment
 
 STOP_SECONDS = 5.0
@@ -111,13 +112,20 @@ class _Process:
     """The pytest process, its events and its files."""
 
     def __init__(self, scratch: Path, *, suites: Path, files: Sequence[Path]) -> None:
-        self._report = scratch / "report.json"
-        self._log = scratch / "stderr"
+        private = scratch / "private"
+        private.mkdir(mode=PRIVATE)
+        self._report = private / "report.json"
+        self._log = private / "stderr"
         self._seen: dict[str, CheckResult] = {}
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        empty, temporary = scratch / "empty", scratch / "temporary"
+        empty, temporary = private / "empty", scratch / "temporary"
         empty.mkdir()
         temporary.mkdir()
+        for folder in (
+            scratch,
+            temporary,
+        ):  # a notebook's copy lies in there, and its worker may be another user
+            folder.chmod(PASSED_THROUGH)
         environment = {**own_process_environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Code cells, given to questions: by heading, by metadata, by the names they define where both are missing."""
+"""Code cells, given to questions: by heading, by metadata, and else by the names they define."""
 
 from __future__ import annotations
 

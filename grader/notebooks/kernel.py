@@ -81,7 +81,7 @@ class NotebookStudent(Student):
             self.seed(seed)
 
     def prepare(self) -> None:
-        """See that there is a worker that has loaded the notebook's libraries; MachineFault where there is none.
+        """See that there is a worker that has loaded the libraries; MachineFault where there is none.
 
         Nothing of the submission runs meanwhile.
         """

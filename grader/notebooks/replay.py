@@ -160,7 +160,7 @@ class Harvest:
         return name in kept.later or (name in kept.values and not _is_ellipsis(kept.values[name]))
 
     def value(self, name: str) -> Value:
-        """Return a value: plain data and arrays as they are, everything else as an object that stays there."""
+        """Return a value: plain data and arrays as they are, all else as an object that stays there."""
         kept, place = self._kept, self.question.upper()
         is_left_over = self._is_left_over(name)
         if name in kept.later and not is_left_over:
@@ -187,7 +187,7 @@ class Harvest:
         return value
 
     def _is_left_over(self, name: str) -> bool:
-        """Say whether a name is what an earlier question left: this one's cells failed before they bound it."""
+        """Say whether a name is an earlier question's: this one's cells failed before they bound it."""
         failed = any(cell.outcome is not CellOutcome.OK for cell in self.cells)
         return failed and name in self._others and name not in self._kept.bound
 
@@ -348,13 +348,17 @@ class Replay:
             self._start(ran)
 
     def _start(self, before: Sequence[CodeCell]) -> None:
-        """Get a worker ready, and if one was lost do again what the cells before did, as far as there is time."""
+        """Get a worker ready; if one was lost, do again what the cells before did, as time allows."""
         fresh = not before
         self.student.prepare()
         if fresh:
             return
         again = [cell for cell in before if cell.position not in self._deadly]
-        cost_s = sum(self._runs[cell.position].seconds for cell in again)
+        cost_s = sum(
+            run.seconds
+            for run in (self._runs[cell.position] for cell in again)
+            if run.outcome is not CellOutcome.TIMEOUT
+        )
         is_full = self._reruns_left > 0 and cost_s <= (self._limits.notebook_s - self._spent_s) / 2
         self._reruns_left -= 1
         for cell in again:
@@ -370,7 +374,10 @@ class Replay:
         is_cheap = before.outcome is CellOutcome.OK and before.seconds <= CHEAP_CELL_S
         started = time.monotonic()
         with contextlib.suppress(StudentFault):
-            if is_full or not cell.questions or is_cheap:
+            # A cell that did not end would not end again.
+            if before.outcome in (CellOutcome.OK, CellOutcome.RAISED) and (
+                is_full or not cell.questions or is_cheap
+            ):
                 seconds = min(self._limits.cell_s, max(1.0, self._limits.notebook_s - self._spent_s))
                 self.student.execute(
                     cell.source, position=cell.position, seconds=seconds, questions=cell.questions
@@ -441,7 +448,7 @@ def _copied(source: str, target: str) -> None:
 
 
 def _merged(old: Harvested | None, new: Harvested) -> Harvested:
-    """Keep what was plain in an earlier life; take objects, and what is still to be fetched, from the new one."""
+    """Keep what was plain in an earlier life; take objects, and what is to be fetched, from the new one."""
     if old is None:
         return new
     plain = {name: value for name, value in old.values.items() if not _holds_object(value)}

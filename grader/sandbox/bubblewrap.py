@@ -8,7 +8,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.sandbox.command import Command, Worker
+from grader.sandbox.command import Command, Notebook, Worker
 from grader.sandbox.machine import as_root, in_container, install_command, kernel_switch
 from grader.sandbox.policy import Policy
 
@@ -79,19 +79,22 @@ def _mounts(worker: Worker) -> Iterator[str]:
     for folder in covered:
         yield from ("--tmpfs", folder)
     needed = [worker.interpreter, *_shared_interpreter(), worker.folder, *worker.view.entries]
-    if worker.notebook is None:
-        needed.append(worker.root)
-    elif worker.notebook.data is not None:
-        needed.append(worker.notebook.data)
-    for path in map(str, needed):
+    for path in map(str, (*needed, *([] if worker.notebook else [worker.root]))):
         yield from ("--ro-bind", path, path)
     if worker.notebook is not None:
-        yield from ("--bind", str(worker.root), str(worker.root))
-        for path in worker.notebook.devices:
-            yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
+        yield from _for_notebook(worker.root, worker.notebook)
     # What was mounted over to hide it must not serve as memory to write to, nor the root folder itself.
     for folder in (*covered, "/"):
         yield from ("--remount-ro", folder)
+
+
+def _for_notebook(root: Path, notebook: Notebook) -> Iterator[str]:
+    """Yield the options that add the scratch copy, the served data and a GPU's devices."""
+    yield from ("--bind", str(root), str(root))
+    if notebook.data is not None:
+        yield from ("--ro-bind", str(notebook.data), str(notebook.data))
+    for path in notebook.devices:
+        yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
 
 
 def _libraries_of_others(policy: Policy) -> Iterator[str]:

@@ -144,7 +144,7 @@ def _start_request(
     notebook: Notebook | None,
 ) -> dict[str, Any]:
     limits = policy.limits
-    # What a notebook needs of ours is loaded when it is needed, with torch and matplotlib; no secret is in it.
+    # What a notebook needs of ours is loaded when it is needed, with torch and plots; no secret is in it.
     served = [] if notebook is None else [str(WORKER_FOLDER)]
     if notebook is not None and notebook.data is not None:
         served.append(str(notebook.data))
@@ -176,7 +176,8 @@ def _start_request(
                 str(root),
             ],
             "list_only": list(policy.standard_library),
-            "write": [*policy.write, *(path for path in devices if path.startswith("/dev/"))],
+            "write": list(policy.write),
+            "command": [path for path in devices if path.startswith("/dev/")],
             "change": [] if notebook is None else [str(root)],
         },
         "notebook": _notebook_request(notebook),

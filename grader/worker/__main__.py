@@ -81,7 +81,9 @@ def _lock(request: dict[str, Any], descriptor: int, inherited: list[int]) -> dic
         if request["confine"]:
             abi = confinement.apply_landlock(confinement.FileRules(**_tuples(request["files"])))
             confinement.drop_capabilities()
-            confinement.apply_seccomp(has_scratch=bool(request["files"]["change"]))
+            confinement.apply_seccomp(
+                has_scratch=bool(request["files"]["change"]), has_gpu=bool(request["files"]["command"])
+            )
     except confinement.ConfinementError as error:
         return {"failure": error.strerror or str(error)}
     answers = probes.run_probes(request["probes"] | {"descriptor": descriptor, "early": early})

@@ -119,6 +119,7 @@ LANDLOCK_RULE_PATH_BENEATH = 1
 
 WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REGULAR, TRUNCATE = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 14
+COMMAND_DEVICE = 1 << 15
 # In a scratch folder: files and folders, and nothing special: no links, sockets, pipes or devices.
 CHANGE = READ_FILE | READ_DIR | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REGULAR | TRUNCATE
 # How many file rights, and which network and scope bits, each ABI version knows (linux/landlock.h).
@@ -135,6 +136,7 @@ class FileRules:
     list_only: tuple[str, ...]  # folders whose names may be listed, with what is inside them not readable
     write: tuple[str, ...]
     change: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()  # devices of a GPU, which are worked by ioctl
 
 
 def landlock_abi() -> int:
@@ -182,6 +184,8 @@ def _path_rules(rules: FileRules) -> Iterator[tuple[str, int]]:
         yield path, READ_FILE | WRITE_FILE
     for path in rules.change:
         yield path, CHANGE
+    for path in rules.command:
+        yield path, READ_FILE | WRITE_FILE | COMMAND_DEVICE
 
 
 def _allow_path(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
@@ -191,7 +195,7 @@ def _allow_path(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None
         return  # nothing there to be allowed
     try:
         if not os.path.isdir(path):  # noqa: PTH112 -- a file takes file rights only
-            access &= READ_FILE | WRITE_FILE
+            access &= READ_FILE | WRITE_FILE | COMMAND_DEVICE
         attribute = struct.pack("<Qi", access, descriptor)
         result = libc.syscall(LANDLOCK_ADD_RULE, ruleset, LANDLOCK_RULE_PATH_BENEATH, attribute, 0)
         _checked(result, f"landlock_add_rule({path})")
@@ -220,9 +224,9 @@ ADVICE = (0, 1, 2, 3, 4, 8, 14, 15, 16)  # what allocators say; nothing that mer
 PRCTLS = (3, 15, 16, PR_GET_NO_NEW_PRIVS, 0x53564D41)  # GET_DUMPABLE SET_NAME GET_NAME … SET_VMA
 
 
-def apply_seccomp(*, has_scratch: bool = False) -> None:
+def apply_seccomp(*, has_scratch: bool = False, has_gpu: bool = False) -> None:
     """Refuse every system call that `syscalls.py` does not list: no network, fork, exec, ptrace, mounts."""
-    program = seccomp_program(platform.machine(), os.getpid(), has_scratch=has_scratch)
+    program = seccomp_program(platform.machine(), os.getpid(), has_scratch=has_scratch, has_gpu=has_gpu)
     packed = b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
     code = ctypes.create_string_buffer(packed, len(packed))
     header = struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(code))
@@ -231,8 +235,14 @@ def apply_seccomp(*, has_scratch: bool = False) -> None:
     _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(address))
 
 
-def seccomp_program(machine: str, process_id: int, *, has_scratch: bool = False) -> list[Instruction]:
-    """Build the filter of a machine ("x86_64", "aarch64") for the process that will run under it."""
+def seccomp_program(
+    machine: str, process_id: int, *, has_scratch: bool = False, has_gpu: bool = False
+) -> list[Instruction]:
+    """Build the filter of a machine ("x86_64", "aarch64") for the process that will run under it.
+
+    With `has_scratch` names and sizes of files may change, where Landlock says; with `has_gpu` devices may be
+    worked by any ioctl, and Landlock's file rules alone say which devices those are.
+    """
     if machine not in syscalls.COLUMNS:
         raise ConfinementError(errno.ENOSYS, f"no system call table for {machine}")
     column = syscalls.COLUMNS[machine]
@@ -250,6 +260,8 @@ def seccomp_program(machine: str, process_id: int, *, has_scratch: bool = False)
             (syscalls.IN_A_SCRATCH_FOLDER, ALLOW),
             (syscalls.PRETENDED_IN_A_SCRATCH_FOLDER, REFUSE | NO_ERROR),
         ]
+    if has_gpu:
+        answers.append(({name: syscalls.CONDITIONAL[name] for name in ("ioctl", "madvise")}, ALLOW))
     for table, answer in answers:
         for numbers in table.values():
             if (number := numbers[column]) is not None:

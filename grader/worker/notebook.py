@@ -367,13 +367,28 @@ def _kept(mime: str, value: object) -> str:
 
 def make_shell(root: str, record: Record) -> Any:
     """Make the one IPython shell of this process, which answers locally whatever asks for a program."""
-    interactive: Any = importlib.import_module("IPython.core.interactiveshell")
-    hooks: Any = importlib.import_module("IPython.core.displayhook")
-    publishing: Any = importlib.import_module("IPython.core.displaypub")
     config: Any = importlib.import_module("traitlets.config").Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.xmode = "Minimal"
     config.InteractiveShell.colors = "nocolor"
+    publisher, hook = _display_classes(record)
+    shell = _shell_class(record).instance(
+        config=config,
+        user_module=_main_module(root),
+        display_pub_class=publisher,
+        displayhook_class=hook,
+        ipython_dir=os.path.join(root, ".home"),  # noqa: PTH118
+    )
+    shell.compile.get_code_name = lambda *_: shell.name_of_cell
+    _answer_magics(shell)
+    _note_displayed_figures(shell)
+    return shell
+
+
+def _display_classes(record: Record) -> tuple[type, type]:
+    """Return IPython's two ways of displaying, which note what they would show."""
+    publishing: Any = importlib.import_module("IPython.core.displaypub")
+    hooks: Any = importlib.import_module("IPython.core.displayhook")
 
     class Publisher(publishing.DisplayPublisher):  # type: ignore[misc]
         def publish(self, data: Any, *_: Any, transient: Any = None, update: bool = False, **__: Any) -> None:
@@ -391,6 +406,13 @@ def make_shell(root: str, record: Record) -> Any:
 
         def finish_displayhook(self) -> None:
             self._is_active = False
+
+    return Publisher, Hook
+
+
+def _shell_class(record: Record) -> Any:
+    """Return IPython's shell, which notes exceptions and starts no program."""
+    interactive: Any = importlib.import_module("IPython.core.interactiveshell")
 
     class Shell(interactive.InteractiveShell):  # type: ignore[misc]
         name_of_cell = ""
@@ -414,17 +436,7 @@ def make_shell(root: str, record: Record) -> Any:
         def ask_exit(self) -> None:
             raise SystemExit
 
-    shell = Shell.instance(
-        config=config,
-        user_module=_main_module(root),
-        display_pub_class=Publisher,
-        displayhook_class=Hook,
-        ipython_dir=os.path.join(root, ".home"),  # noqa: PTH118
-    )
-    shell.compile.get_code_name = lambda *_: shell.name_of_cell
-    _answer_magics(shell)
-    _note_displayed_figures(shell)
-    return shell
+    return Shell
 
 
 def _main_module(root: str) -> types.ModuleType:

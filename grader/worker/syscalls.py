@@ -135,8 +135,8 @@ ALLOWED: dict[str, Numbers] = {
     "getrandom": (318, 278),
 }
 
-# Changing names and sizes, where there is a folder that Landlock grants for that. Nothing that Landlock does not
-# look at (modes, owners, times), and no links.
+# Changing names and sizes, where there is a folder that Landlock grants for that. Nothing that Landlock does
+# not look at (modes, owners, times), and no links.
 IN_A_SCRATCH_FOLDER: dict[str, Numbers] = {
     "mkdir": (83, None),
     "mkdirat": (258, 34),
