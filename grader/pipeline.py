@@ -13,8 +13,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader.assignments.hw1.names import PLACES
-from grader.datasets import load_mnist
+from grader.assignments.hw1.names import NOTEBOOK_NAMES, PLACES
+from grader.datasets import load_bloodmnist, load_mnist
 from grader.errors import (
     GraderError,
     GraderFault,
@@ -31,6 +31,7 @@ from grader.records import GradingRequest
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
 from grader.rubric import load_rubric
 from grader.sandbox import default_limits
+from grader.sandbox.machine import has_gpu
 from grader.sandbox.providers import PROVIDERS
 from grader.scoring import Ending, Facts, score
 from grader.session import Event, SuiteRun, run_suites
@@ -49,18 +50,21 @@ MOST_COMPILED = 20  # files of compiled code that are told one by one
 class Assignment:
     """A homework: the folder with its rubric and suites, and where a submission may define each name.
 
-    `starter` is the notebook that students start from, in what ships beside the package.
+    `starter` is the notebook that students start from, in what ships beside the package; `names` is what each
+    of its questions leaves behind.
     """
 
     folder: Path
     places: Mapping[str, Sequence[str]]
     starter: str | None = None
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 HW1 = Assignment(
     Path(__file__).parent / "assignments" / "hw1",
     PLACES,
     starter="student_template/hw1_s26_p4_5_6_starter.ipynb",
+    names=NOTEBOOK_NAMES,
 )
 
 
@@ -130,8 +134,10 @@ def prepare(options: GradeOptions) -> Plan:
         raise UsageError(f"none of these questions has visible checks yet; those that do: {having}")
     if options.device == "cuda":
         _require_cuda()
-    if plan.uses_dataset:
+    if plan.uses_dataset or plan.uses_notebook:
         load_mnist(options.profile, options.data_dir)
+    if plan.uses_notebook:
+        load_bloodmnist(options.profile, options.data_dir)
     return plan
 
 
@@ -152,6 +158,7 @@ def grade(
         with open_submission(path, require=plan.required_parts) as opened:
             submission = _submission_report(opened)
             left_out = _compiled_code(opened)
+            plan = plan.as_far_as_handed_in(has_notebook=opened.notebook is not None)
             answers = _answers(opened, plan, options.assignment)
             run = _run(opened, plan, options, on_event)
     except SubmissionRejected as error:
@@ -165,7 +172,7 @@ def grade(
         run = SuiteRun(Ending.BROKE, reason, log=_last_lines(error))
     facts = Facts(
         submission=submission,
-        environment=_environment(run, options),
+        environment=_environment(run, options, plan),
         timing=clock.timing(run.results),
         ending=run.ending,
         reason=run.reason,
@@ -218,9 +225,12 @@ def _run(
         profile=options.profile,
         # Resolved here: the process starts elsewhere, and without HOME.
         data_dir=(options.data_dir or default_data_dir()).resolve(),
-        device=_device(options.device),
+        device=_device(options.device, plan),
         seed=options.seed,
         only_first_loss=options.only_first_loss,
+        notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
+        questions=tuple(question.id for question in plan.rubric.questions),
+        names=options.assignment.names,
     )
     return run_suites(request, suites=options.assignment.folder, files=plan.files, on_event=on_event)
 
@@ -270,7 +280,7 @@ def _starter(name: str | None, known: tuple[tuple[str, str], ...]) -> Starter:
     return Starter() if name is None else starter_of(resource(name).read_bytes(), dict(known))
 
 
-def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
+def _environment(run: SuiteRun, options: GradeOptions, plan: Plan) -> EnvironmentReport:
     isolation = run.isolation
     return EnvironmentReport(
         is_grade=options.is_grade,
@@ -279,7 +289,7 @@ def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
         python=run.versions.get("python", platform.python_version()),
         numpy=run.versions.get("numpy"),
         torch=_installed_version("torch"),
-        device=_device(options.device),
+        device=_device(options.device, plan),
         platform=platform.platform(),
         seed=options.seed,
         seed_is_public=options.course_secret == PUBLIC_SECRET,
@@ -301,9 +311,12 @@ def _note(options: GradeOptions) -> str | None:
     return None
 
 
-def _device(device: str) -> str:
-    # Everything this version runs is NumPy: the processor does it, unless someone insists.
-    return "cpu" if device == "auto" else device
+def _device(device: str, plan: Plan) -> str:
+    """Return where the notebook's networks are trained; all else is NumPy, which the processor does."""
+    if device != "auto":
+        return device
+    has_cuda = "+cpu" not in (_installed_version("torch") or "+cpu")
+    return "cuda" if plan.uses_notebook and has_cuda and has_gpu() else "cpu"
 
 
 def _require_cuda() -> None:

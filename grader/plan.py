@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,9 @@ from grader.model import Check, Visibility
 from grader.rubric import Question, Rubric, select
 from grader.suites import DeclaredCheck
 
+# What a notebook's worker must be able to import, whatever its cells do.
+NOTEBOOK_PACKAGES = ("torch", "torchvision", "medmnist", "matplotlib", "sklearn", "IPython")
+NO_NOTEBOOK = "no notebook was handed in"
 EXPERIMENTS_COMMAND = "pip install 'mytorch-grader[experiments]'"
 
 
@@ -65,12 +68,33 @@ class Plan:
 
     @property
     def required_parts(self) -> frozenset[str]:
-        """What the submission must hold for the checks to make sense; `theory` is optional to hand in."""
+        """What the submission must hold for the checks to make sense; the rest is optional to hand in."""
         parts: frozenset[str] = frozenset()
         for planned in self.questions:
             if planned.checks and planned.not_run_reason is None:
                 parts |= planned.question.submission_parts
-        return parts - {"theory"}
+        return parts - {"theory", "notebook"}
+
+    @property
+    def uses_notebook(self) -> bool:
+        """Whether a check looks at what the notebook left behind."""
+        return any(
+            planned.question.needs_notebook
+            for planned in self.questions
+            if planned.checks and planned.not_run_reason is None
+        )
+
+    def as_far_as_handed_in(self, *, has_notebook: bool) -> Plan:
+        """Return the plan without the checks for which nothing was handed in."""
+        if has_notebook:
+            return self
+        questions = tuple(
+            replace(planned, not_run_reason=NO_NOTEBOOK)
+            if planned.checks and planned.question.needs_notebook and planned.not_run_reason is None
+            else planned
+            for planned in self.questions
+        )
+        return replace(self, questions=questions)
 
     @property
     def uses_dataset(self) -> bool:
@@ -135,7 +159,10 @@ def _planned(
 
 
 def _not_run_reason(question: Question, installed: Callable[[str], bool]) -> str | None:
-    missing = ", ".join(package for package in question.packages if not installed(package))
+    wanted = question.packages
+    if question.checks and question.needs_notebook and all(map(installed, wanted)):
+        wanted = NOTEBOOK_PACKAGES
+    missing = ", ".join(package for package in wanted if not installed(package))
     if question.checks:
         return f"needs {missing}: {EXPERIMENTS_COMMAND}" if missing else None
     if sum(question.written.values(), Decimal(0)) == question.points:

@@ -61,9 +61,8 @@ def progress(console: Console, plan: Plan, name: str) -> Iterator[Callable[[Even
 
         def show(event: Event) -> None:
             title = titles.get(event.check_id, "")
-            bar.update(
-                task, advance=0 if event.result is None else 1, description=f"{event.check_id} {title}"
-            )
+            doing = f"{event.check_id} {title}" if event.note is None else event.note
+            bar.update(task, advance=0 if event.result is None else 1, description=doing)
 
         yield show
 
