@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 
@@ -218,8 +218,8 @@ def require_lowest_recall(harvest: Harvest, answers: Answers) -> None:
     names = " or ".join(str(index) for index in sorted(lowest))
     precisions = answers.precisions
     causes = {
-        "this is the class of lowest precision: recall divides by the row sums": precisions == np.nanmin(precisions),
         "this is the class of highest recall": recalls == np.nanmax(recalls),
+        "this is the class of lowest precision: recall divides by the row sums": precisions == np.nanmin(precisions),
     }
     fitting = [cause for cause, where in causes.items() if got in np.flatnonzero(where)]
     raise CheckFailed(
@@ -241,9 +241,12 @@ def require_report(harvest: Harvest, answers: Answers) -> None:
     precisions, recalls = np.nan_to_num(answers.precisions), np.nan_to_num(answers.recalls)
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = np.nan_to_num(2 * precisions * recalls / (precisions + recalls))
+    text = harvest.printed.lower()
+    is_recall_first = -1 < text.find("recall") < text.find("precision")
     for index in range(CLASSES):
         wanted = (float(precisions[index]), float(recalls[index]), float(scores[index]))
-        if not any(_holds(line, wanted) for line in lines):
+        in_order = (wanted[1], wanted[0], wanted[2]) if is_recall_first else wanted
+        if not any(_holds(line, in_order) for line in lines):
             raise CheckFailed(
                 f"no printed line has the precision {wanted[0]:.2f}, the recall {wanted[1]:.2f} and the F1 "
                 f"{wanted[2]:.2f} of class {index} ({CLASS_WORDS[index]}): is the report of `all_labels` and "
@@ -251,9 +254,12 @@ def require_report(harvest: Harvest, answers: Answers) -> None:
             )
 
 
-def _holds(line: Sequence[float], wanted: Iterable[float]) -> bool:
-    return all(
-        any(abs(seen / unit - value) <= _TO_TWO_DIGITS for seen in line for unit in (1.0, 100.0)) for value in wanted
+def _holds(line: Sequence[float], wanted: Sequence[float]) -> bool:
+    """Say whether a line has these numbers one after the other, in percent or not."""
+    return any(
+        all(abs(seen / unit - value) <= _TO_TWO_DIGITS for seen, value in zip(line[start:], wanted, strict=False))
+        for start in range(len(line) - len(wanted) + 1)
+        for unit in (1.0, 100.0)
     )
 
 

@@ -127,10 +127,13 @@ def _fitted(images: Images, inputs: Sequence[Array]) -> Scaling | None:
 
 def _line(x: FloatArray, y: FloatArray) -> tuple[float, float] | None:
     """Return factor and offset of a line through all points, or None."""
-    factor, offset = np.polyfit(x.reshape(-1), y.reshape(-1), 1)
-    scale = max(abs(factor), 1e-6)
-    is_line = np.abs(factor * x + offset - y).max() <= _TOLERANCE * max(scale, float(np.abs(y).max()))
-    return (float(factor), float(offset)) if is_line else None
+    with np.errstate(all="ignore"):
+        spread = x - x.mean()
+        factor = float((spread * (y - y.mean())).sum() / max(float((spread**2).sum()), 1e-12))
+        offset = float(y.mean() - factor * x.mean())
+        scale = max(abs(factor), float(np.abs(y).max()), 1e-6)
+        is_line = np.abs(factor * x + offset - y).max() <= _TOLERANCE * scale
+    return (factor, offset) if is_line else None
 
 
 def model_scaling(notebook: Replay, cells: Cells) -> list[Scaling]:

@@ -8,7 +8,7 @@ from grader.errors import CheckFailed, StudentFault
 from grader.pytest_plugin import check
 
 
-@check("q4.1.same_scaling")
+@check("q4.1.same_scaling", needs=("q4.1.splits",))
 def test_same_scaling(notebook: Replay, blood: Cells) -> None:
     """The pixels of validation and test images are scaled in the same way, and those of training images too."""
     test, val = scaling_of(notebook, blood, "test"), scaling_of(notebook, blood, "val")
