@@ -58,12 +58,14 @@ class PrintedLine:
 class Spread:
     """How far two honest runs of one notebook may differ in a number, given the replayed value.
 
+    `alone` holds for one or two numbers behind a label; `middle` for the middle deviation of a series of them.
     `elsewhere` is for a replay on other data than the student had; None: then the number is not compared.
     """
 
-    here: Callable[[float], float]
-    elsewhere: Callable[[float], float] | None
     reason: str
+    alone: Callable[[float], float]
+    middle: Callable[[float], float]
+    elsewhere: Callable[[float], float] | None
 
 
 def _of_accuracy(value: float) -> float:
@@ -74,26 +76,29 @@ def _of_gradient_error(claimed: float) -> float:
     return 1e-4 + 1e3 * abs(claimed)
 
 
+def _of_nothing(_: float) -> float:
+    return 0.0
+
+
+_SEEDS = "another seed or machine changes it by at most"
 # The one place with tolerances. What they come from stands in docs/decisions/0017.
 SPREADS: Mapping[Kind, Spread] = {
-    Kind.ACCURACY: Spread(_of_accuracy, lambda _: 0.3, "another seed or machine changes it by less"),
+    Kind.ACCURACY: Spread(_SEEDS, _of_accuracy, lambda value: 0.4 * _of_accuracy(value), lambda _: 0.3),
     Kind.LOSS: Spread(
-        lambda value: 0.01 + 0.3 * abs(value), None, "another seed or machine changes it by less"
+        _SEEDS, lambda value: 0.05 + 0.3 * abs(value), lambda value: 0.005 + 0.1 * abs(value), None
     ),
     Kind.STATISTIC: Spread(
+        "another draw of the weights changes it by at most",
+        lambda value: 0.05 + 0.3 * abs(value),
         lambda value: 0.05 + 0.3 * abs(value),
         lambda value: 0.1 + 0.5 * abs(value),
-        "another draw of the weights changes it by less",
     ),
-    Kind.CHECK: Spread(_of_gradient_error, _of_gradient_error, "rounding and kinks explain less"),
-    Kind.COUNT: Spread(lambda _: 0.0, None, "no seed changes it"),
-    Kind.PARAMETERS: Spread(lambda _: 0.0, lambda _: 0.0, "no seed changes it"),
+    Kind.CHECK: Spread("rounding and kinks explain at most", *(3 * [_of_gradient_error])),
+    Kind.COUNT: Spread("no seed changes it", _of_nothing, _of_nothing, None),
+    Kind.PARAMETERS: Spread("no seed changes it", _of_nothing, _of_nothing, _of_nothing),
 }
-# Of three or more numbers behind one label the middle deviation is judged: a single epoch may jump, most of
-# them may not. Middle ones vary less: 0.4 of the spread. One of them alone may be 3 spreads off.
-SERIES = 3
-OF_THE_MIDDLE = 0.4
-OF_ONE_IN_A_SERIES = 3.0
+SERIES = 3  # numbers behind one label: from here on their middle deviation is judged, for one epoch may jump
+OF_ONE_IN_A_SERIES = 3.0  # times the spread of a number alone: further off no single epoch jumps
 
 
 def _words(text: str) -> frozenset[str]:
@@ -111,22 +116,26 @@ _SURE = (
 # Behind these words a number is neither, whatever else stands there.
 _NEVER = _words(
     "time seconds sec secs elapsed minutes ms took lr rate learning seed index indices idx version "
-    "device cuda gpu memory mb gb pred predicted prediction predictions label labels true target targets "
-    "threshold best patience confidence conf probability prob misclassified wrong mistakes errors correct confused found "
-    "confusions uncertain confident improvement improved gap difference diff delta expected chance baseline "
-    "epoch epochs step steps iteration iter batch class classes pair pairs recall precision it"
+    "device cuda gpu memory mb gb pred predicted prediction predictions label labels true target "
+    "targets threshold best patience confidence conf probability prob misclassified wrong mistakes "
+    "errors correct confused found confusions uncertain confident improvement improved gap difference "
+    "diff delta expected chance baseline epoch epochs step steps iteration iter batch class classes "
+    "pair pairs recall precision it"
 )
 _EXACT = frozenset({Kind.COUNT, Kind.PARAMETERS})
 _LEAST_EXACT = 100  # smaller whole numbers are digits and classes more often than sizes
 _SMALL = 1e-3
 
 
-def spread_of(kind: Kind, claimed: float, replayed: float, *, same_data: bool) -> float | None:
+def spread_of(
+    kind: Kind, claimed: float, replayed: float, *, same_data: bool, is_middle: bool = False
+) -> float | None:
     """Return how far an honest number of this kind may be from the replayed one; None: not compared."""
     spread = SPREADS.get(kind)
     if spread is None:
         return None
-    allowed = spread.here if same_data else spread.elsewhere
+    here = spread.middle if is_middle else spread.alone
+    allowed = here if same_data else spread.elsewhere
     # A gradient error is a claim of smallness: rounding makes of 4e-9 another 4e-9, never 0.3.
     return None if allowed is None else allowed(claimed if kind is Kind.CHECK else replayed)
 
