@@ -1,6 +1,6 @@
 """Train 784-128-64-10 on MNIST with the reference library, and record what came of it.
 
-    python reference/experiments/train_mnist.py --profile sample --seed 0 --out result.json
+    python reference/experiments/train_mnist.py --profile sample --seed 0 --out result.json --plots plots
 
 `train` is what the calibration of question 6.7 calls, once a seed.
 """
@@ -8,26 +8,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from grader.datasets import Mnist, load_mnist
-from grader.errors import GraderError, UsageError
 
 # The one place where reference/ goes on the path: `mytorch` below is the reference's, not a submission's.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from experiments import command_line
 from mytorch.nn import SGD, Linear, ReLU, Sequential, SoftmaxCrossEntropy
 
-BATCH_SIZE = 64
+EPOCHS, BATCH_SIZE = 3, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def train(
     dataset: Mnist,
     *,
     seed: int,
-    epochs: int = 3,
+    epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
     learning_rate: float = 0.1,
     on_batch: Callable[[int, float], None] | None = None,
@@ -115,51 +113,36 @@ def accuracy(model: Sequential, images: np.ndarray, labels: np.ndarray) -> float
     return float(np.mean(predictions == labels))
 
 
+def plots(record: TrainingRecord) -> dict[str, object]:
+    """Return the plot of question 6.7 by its name; Matplotlib is needed here only."""
+    from experiments import figures  # noqa: PLC0415
+
+    lines = {"training": record.losses}
+    return {"q6.7_losses": figures.curves(lines, title="mytorch", x_label="epoch", y_label="cross-entropy")}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one training from the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
-    console = Console(stderr=True)
-    try:
-        record = _train_with_progress(load_mnist(options.profile, options.data_dir), options, console)
-        _write(record, options.out)
-    except GraderError as error:
-        console.print(str(error), style="red", markup=False)
-        return error.exit_code
-    console.print(f"test accuracy {record.test_accuracy:.4f} after {record.wall_time_s:.1f} s")
-    return 0
+    chosen = command_line.options("Train the reference library on MNIST.", epochs=EPOCHS).parse_args(
+        arguments
+    )
+    return command_line.run(lambda console: _run(chosen, console))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Train the reference library on MNIST.")
-    parser.add_argument("--profile", choices=["sample", "full"], default="sample", help="which MNIST")
-    parser.add_argument("--data-dir", type=Path, help="where the full data set is, if not at its usual place")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and of the batches")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="where the JSON goes (standard output if left out)")
-    return parser
-
-
-def _train_with_progress(dataset: Mnist, options: argparse.Namespace, console: Console) -> TrainingRecord:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        total = options.epochs * len(batches(dataset.train_labels, BATCH_SIZE))
-        task = progress.add_task("starting", total=total)
-
-        def on_batch(epoch: int, loss: float) -> None:
-            progress.update(task, advance=1, description=f"epoch {epoch + 1}, loss {loss:.3f}")
-
-        return train(dataset, seed=options.seed, epochs=options.epochs, on_batch=on_batch)
-
-
-def _write(record: TrainingRecord, out: Path | None) -> None:
-    text = json.dumps(asdict(record), indent=2) + "\n"
-    if out is None:
-        sys.stdout.write(text)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"the result cannot be written to {out}: {error.strerror}") from error
+def _run(chosen: argparse.Namespace, console: Console) -> str:
+    dataset = load_mnist(chosen.profile, chosen.data_dir)
+    total = chosen.epochs * len(batches(dataset.train_labels, BATCH_SIZE))
+    with command_line.progress(console, batches=total) as on_batch:
+        record = train(
+            dataset,
+            seed=chosen.seed,
+            epochs=chosen.epochs,
+            on_batch=lambda epoch, loss: on_batch(f"epoch {epoch + 1}", loss),
+        )
+    command_line.write_record(record, chosen.out)
+    if chosen.plots is not None:
+        command_line.write_plots(plots(record), chosen.plots)
+    return f"test accuracy {record.test_accuracy:.4f} after {record.wall_time_s:.1f} s"
 
 
 if __name__ == "__main__":
