@@ -21,7 +21,7 @@ from typing import Protocol
 
 from grader.model import Flag
 from grader.notebooks.abilities import Abilities
-from grader.notebooks.class_reports import ClassReport, contradiction, find_reports
+from grader.notebooks.class_reports import ClassReport, contradiction, find_reports, is_row
 from grader.notebooks.quantities import (
     OF_ONE_IN_A_SERIES,
     SERIES,
@@ -269,7 +269,7 @@ def _numbers(pair: _Pair, context: _Context) -> Iterator[Flag]:
 def _by_skeleton(lines: Iterable[PrintedLine]) -> dict[str, list[PrintedLine]]:
     found: dict[str, list[PrintedLine]] = {}
     for line in lines:
-        if line.numbers and not _OF_THE_MACHINE.search(line.text):
+        if line.numbers and not _OF_THE_MACHINE.search(line.text) and not is_row(line.text):
             found.setdefault(line.skeleton, []).append(line)
     return found
 

@@ -48,6 +48,12 @@ def find_reports(text: str) -> list[ClassReport]:
     return [report for report in found if report.classes]
 
 
+def is_row(line: str) -> bool:
+    """Say whether a line reads like one of a report: its numbers are compared as such."""
+    start = line[:_LINE_CHARACTERS]
+    return _ACCURACY.fullmatch(start) is not None or _ROW.fullmatch(start) is not None
+
+
 def contradiction(report: ClassReport) -> str | None:
     """Return what cannot be in a report, as a clause; None where its numbers fit together.
 

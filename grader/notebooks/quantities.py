@@ -58,7 +58,7 @@ class PrintedLine:
 class Spread:
     """How far two honest runs of one notebook may differ in a number, given the replayed value.
 
-    `alone` holds for one or two numbers behind a label; `middle` for the middle deviation of a series of them.
+    `alone` holds for one or two numbers behind a label, `middle` for the middle deviation of a series.
     `elsewhere` is for a replay on other data than the student had; None: then the number is not compared.
     """
 

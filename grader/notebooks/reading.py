@@ -148,7 +148,7 @@ def _found(content: Any) -> Iterator[Mapping[str, Any]]:
 def _cell(cell: Mapping[str, Any]) -> Cell:
     metadata = cell.get("metadata")
     named: Callable[[str], Any] = metadata.get if isinstance(metadata, dict) else {}.get
-    kind, text = cell.get("cell_type"), text_of(cell.get("source"))
+    kind, text = cell.get("cell_type"), text_of(cell.get("source", cell.get("input")))  # of format 3
     if kind == "heading":  # of format 3
         kind, text = "markdown", f"{'#' * _level(cell.get('level'))} {text}"
     return Cell(

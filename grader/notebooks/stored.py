@@ -66,7 +66,7 @@ def shown_by(outputs: object) -> Shown:
     found: dict[str, list[str]] = {"printed": [], "warned": [], "result": []}
     pictures, error = 0, ""
     for output in _outputs(outputs):
-        kind = output.get("output_type")
+        kind = str(output.get("output_type"))  # whatever it is, it can be looked up
         if kind == "stream":
             found["warned" if _is_stderr(output) else "printed"].append(text_of(output.get("text")))
         elif kind in {"error", "pyerr"}:
