@@ -6,7 +6,7 @@ import numpy as np
 
 
 def report_text(labels, predictions, *, names, digits=4):
-    """Return a report in scikit-learn's layout; where it divides by zero it has 0, as with zero_division=0."""
+    """Return a report in scikit-learn's layout, with 0 where it would divide by zero."""
     rows = [_rates(labels == k, predictions == k) for k in range(len(names))]
     supports = np.array([(labels == k).sum() for k in range(len(names))])
     width = max(len("weighted avg"), *map(len, names))

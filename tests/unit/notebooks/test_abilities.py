@@ -8,8 +8,7 @@ from grader.notebooks.abilities import Abilities, read_source
 
 CELLS = (
     IMPORTS := "import torch\nfrom torch import nn\nimport matplotlib.pyplot as plt",
-    DEFINES
-    := "def train(model):\n    for epoch in range(3):\n        print(epoch)\n\n\ndef curve(y):\n    plt.plot(y)",
+    DEFINES := "def train(m):\n    for e in range(3):\n        print(e)\n\n\ndef curve(y):\n    plt.plot(y)",
     CALLS := "losses = train(model)",
     SHOWS := "curve(losses)",
     CLASS := "class Net:\n    def fit(self):\n        print('fitting')\n\n\nnet = Net()",

@@ -1,4 +1,4 @@
-"""Edited, stale and impossible outputs are flagged with cell, claim, replay and spread; honest ones are not."""
+"""Edited, stale and impossible outputs are flagged with claim, replay and spread; honest ones are not."""
 
 import json
 
@@ -207,9 +207,7 @@ def test_a_log_that_stops_by_itself_may_be_of_any_length():
 
 
 def test_a_line_that_the_source_does_not_print_is_stale():
-    (flag,) = claimed(
-        "Best validation checkpoint restored\ntest accuracy: 0.86\n", "test accuracy: 0.86\n"
-    )
+    (flag,) = claimed("Best validation checkpoint restored\ntest accuracy: 0.86\n", "test accuracy: 0.86\n")
     assert flag.kind == "other_source"
     assert "Best validation checkpoint restored" in flag.message
 

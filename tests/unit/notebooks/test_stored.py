@@ -1,5 +1,6 @@
 """What is stored below a notebook's cells is read whatever it is, in bounded time and memory."""
 
+import contextlib
 import json
 
 import pytest
@@ -136,7 +137,5 @@ def test_cells_of_any_shape_are_read_or_refused(cells):
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content):
     for notebook in (content, b'{"cells": [' + content + b"]}", STARTER[: len(content) * 200] + content):
-        try:
-            read_stored(notebook)
-        except UnreadableNotebook as error:
-            assert str(error).isprintable()
+        with contextlib.suppress(UnreadableNotebook):
+            assert isinstance(read_stored(notebook), tuple)
