@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from statistics import median
+from dataclasses import dataclass, replace
+from statistics import median_low
 
 from grader.model import Flag
 from grader.notebooks.class_reports import ClassReport, contradiction, find_reports, is_row
@@ -23,24 +24,27 @@ from grader.notebooks.stored import StoredCell
 from grader.plain_text import one_line
 
 SPREAD_OF_F1 = 0.2  # of one class: the smallest have some 240 test images, and trade with one another
+_EXACT = frozenset({Kind.COUNT, Kind.PARAMETERS})
 _KIND_OF_NUMBER: Mapping[Kind, str] = {Kind.ACCURACY: "claimed_accuracy", Kind.LOSS: "claimed_loss"}
 
 
 def other_numbers(pair: Pair, context: Context) -> Iterator[Flag]:
-    """Compare the numbers of lines that say the same, in order; each label once, by its worst number."""
+    """Compare the numbers of lines that say the same, in order; tell of the first of each kind."""
     if not pair.is_ok:
         return
     hints = context.abilities.printed_names(pair.cell.source)
     claimed = _by_skeleton(read_lines(pair.cell.shown.text, hints=hints)[:MAX_LINES])
     replayed = _by_skeleton(read_lines(pair.replayed.text, hints=hints)[:MAX_LINES])
+    told: set[Kind] = set()
     for skeleton, lines in claimed.items():
         others = replayed.get(skeleton, [])
         if others:
             yield from _other_lengths(pair.cell, lines, others, context)
         for series in _series(lines, others):
-            worst = _worst(series, same_data=context.same_data)
-            if worst is not None:
-                yield _claimed_number(pair.cell, *worst, context)
+            found = _beyond_spread(series, same_data=context.same_data)
+            if found is not None and found.number.kind not in told:
+                told.add(found.number.kind)
+                yield _claimed_number(pair.cell, found, context)
 
 
 def _by_skeleton(lines: Iterable[PrintedLine]) -> dict[str, list[PrintedLine]]:
@@ -51,7 +55,14 @@ def _by_skeleton(lines: Iterable[PrintedLine]) -> dict[str, list[PrintedLine]]:
     return found
 
 
-_Compared = tuple[PrintedLine, Number, Number]
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A stored number, its line, and the replayed number in its place; `middle_of` so many, or alone."""
+
+    line: PrintedLine
+    number: Number
+    seen: Number
+    middle_of: int = 0
 
 
 def _series(lines: Sequence[PrintedLine], others: Sequence[PrintedLine]) -> Iterator[list[_Compared]]:
@@ -60,19 +71,21 @@ def _series(lines: Sequence[PrintedLine], others: Sequence[PrintedLine]) -> Iter
     for line, other in zip(lines, others, strict=False):
         for number, seen in zip(line.numbers, other.numbers, strict=False):
             if number.kind is not Kind.OTHER and number.label == seen.label:
-                series.setdefault(number.label, []).append((line, number, seen))
+                series.setdefault(number.label, []).append(_Compared(line, number, seen))
     yield from series.values()
 
 
-def _worst(series: list[_Compared], *, same_data: bool) -> _Compared | None:
-    """Return the pair to tell of, where a series is further from its replay than seeds explain."""
-    alone = [_ratio(number, seen, same_data=same_data, is_middle=False) for _, number, seen in series]
-    middle = [_ratio(number, seen, same_data=same_data, is_middle=True) for _, number, seen in series]
-    is_long = len(series) >= SERIES and series[0][1].kind not in {Kind.COUNT, Kind.PARAMETERS}
+def _beyond_spread(series: list[_Compared], *, same_data: bool) -> _Compared | None:
+    """Return what to tell of, where a series is further from its replay than seeds explain."""
+    alone = [_ratio(each.number, each.seen, same_data=same_data, is_middle=False) for each in series]
+    if len(series) < SERIES or series[0].number.kind in _EXACT:
+        at = max(range(len(series)), key=alone.__getitem__)
+        return series[at] if alone[at] > 1 else None
+    middle = [_ratio(each.number, each.seen, same_data=same_data, is_middle=True) for each in series]
+    if median_low(middle) > 1:
+        return replace(series[middle.index(median_low(middle))], middle_of=len(series))
     at = max(range(len(series)), key=alone.__getitem__)
-    if is_long and median(middle) > 1:
-        return series[at]
-    return series[at] if alone[at] > (OF_ONE_IN_A_SERIES if is_long else 1) else None
+    return series[at] if alone[at] > OF_ONE_IN_A_SERIES else None
 
 
 def _ratio(number: Number, seen: Number, *, same_data: bool, is_middle: bool) -> float:
@@ -87,16 +100,19 @@ def _ratio(number: Number, seen: Number, *, same_data: bool, is_middle: bool) ->
     return abs(number.value - seen.value) / spread if spread else math.inf
 
 
-def _claimed_number(
-    cell: StoredCell, line: PrintedLine, number: Number, seen: Number, context: Context
-) -> Flag:
-    spread = spread_of(number.kind, number.value, seen.value, same_data=context.same_data)
-    reason = SPREADS[number.kind].reason
+def _claimed_number(cell: StoredCell, found: _Compared, context: Context) -> Flag:
+    kind, number, seen = found.number.kind, found.number, found.seen
+    spread = spread_of(
+        kind, number.value, seen.value, same_data=context.same_data, is_middle=bool(found.middle_of)
+    )
+    reason = SPREADS[kind].reason
+    if found.middle_of:
+        reason = reason.replace("it by", f"the middle one of these {found.middle_of} by")
     is_known = spread is not None and 0 < spread < math.inf
     return flagged(
-        _KIND_OF_NUMBER.get(number.kind, "claimed_number"),
+        _KIND_OF_NUMBER.get(kind, "claimed_number"),
         cell,
-        f"its stored output says {quoted(line.text)}; where that has the {number.kind} {number.text}, "
+        f"its stored output says {quoted(found.line.text)}; where that has the {kind} {number.text}, "
         f"the replay has {seen.text}; {reason}{f' {spread:.2g}' if is_known else ''}",
     )
 
