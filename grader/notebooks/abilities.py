@@ -17,6 +17,7 @@ from dataclasses import dataclass
 MAX_SOURCE_CHARACTERS = 100_000  # of one cell; of a longer one everything is believed
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _BEGIN_EXPRESSIONS = frozenset({"not", "None", "True", "False", "lambda", "await"})
+_OTHER_AS_METHODS = frozenset({"eval", "exec", "input", "help"})  # `model.eval()` evaluates no source
 _DEFINING = frozenset({"def", "class", "async"})
 _LAYOUT = frozenset({token.NL, token.NEWLINE, token.INDENT, token.DEDENT, token.ENDMARKER, tokenize.COMMENT})
 
@@ -27,19 +28,20 @@ def _words(text: str) -> frozenset[str]:
 
 # Names that stand for printing, or for something that may do anything.
 PRINTING = _words(
-    "print pprint display write writelines stdout stderr log info warning warn debug summary tqdm trange "
-    "progress progress_bar input help exec eval system run get_ipython HTML Markdown Image Latex show "
-    "download main fit train_loop Trainer"
+    "print pprint display write writelines stdout stderr logging logger warn summary tqdm trange progress "
+    "progress_bar input help exec eval system subprocess get_ipython HTML Markdown Image Latex"
 )
 PLOTTING = _words(
     "plt pyplot pylab matplotlib sns seaborn px go fig axs ax axes figure plot imshow show subplots hist bar "
     "scatter heatmap Image PIL display draw savefig make_grid save_image ConfusionMatrixDisplay exec eval "
-    "get_ipython system run main animation"
+    "get_ipython system animation"
 )
-# Modules whose functions print and plot nothing unless a name above says so. Whatever else is imported may.
+# Modules whose functions print and plot nothing unless a name above says so; the submission's own would do it
+# in the replay as well. Whatever else is imported may.
 QUIET_MODULES = _words(
     "torch torchvision numpy math random os sys time collections itertools functools medmnist sklearn copy "
-    "json pathlib typing dataclasses warnings gc re string statistics scipy pandas __future__"
+    "json pathlib typing dataclasses warnings gc re string statistics scipy pandas mytorch theory "
+    "__future__"
 )
 
 
@@ -169,7 +171,7 @@ def _statements(line: list[tokenize.TokenInfo]) -> Iterator[list[tokenize.TokenI
 
 
 def _line(tokens: list[tokenize.TokenInfo], indent: int) -> Line:
-    names = [each.string for each in tokens if each.type == token.NAME and not keyword.iskeyword(each.string)]
+    names = list(_names(tokens))
     first = tokens[0].string
     bound = _bound(first, tokens)
     inside = _embedded(tokens)
@@ -183,6 +185,15 @@ def _line(tokens: list[tokenize.TokenInfo], indent: int) -> Line:
     )
 
 
+def _names(tokens: Sequence[tokenize.TokenInfo]) -> Iterator[str]:
+    before = ""
+    for each in tokens:
+        is_name = each.type == token.NAME and not keyword.iskeyword(each.string)
+        if is_name and not (before == "." and each.string in _OTHER_AS_METHODS):
+            yield each.string
+        before = each.string
+
+
 def _bound(first: str, tokens: Sequence[tokenize.TokenInfo]) -> frozenset[str]:
     """Return the names that a line gives something new to stand for."""
     words = [each.string for each in tokens]
@@ -191,7 +202,8 @@ def _bound(first: str, tokens: Sequence[tokenize.TokenInfo]) -> frozenset[str]:
     elif first == "for":
         end = words.index("in") if "in" in words else len(words)
     elif first in {"import", "from", "with"}:
-        end = len(words)
+        tokens = tokens[words.index("import") :] if first == "from" and "import" in words else tokens
+        end = len(tokens)
     else:
         end = _assignment(tokens) or 0
     bound = (each.string for each in tokens[:end] if each.type == token.NAME)

@@ -14,7 +14,7 @@ import pytest
 from fixtures import notebook_fixtures
 from grader.notebooks.claims import KINDS
 from grader.pipeline import HW1, Graded, GradeOptions, grade
-from grader.reports.schema import Report
+from grader.reports.schema import CheckReport, Report
 from grader.sandbox import default_limits
 from grader.suites import read_suites
 from tests.required import not_here
@@ -57,11 +57,17 @@ def limits_of(expected: notebook_fixtures.Expectation):
     return dataclasses.replace(default_limits(), cell_s=expected.cell_limit_s)
 
 
+def said(check: CheckReport) -> str:
+    """Return what a check told the student: what is wrong and, where that is known, why."""
+    parts = check.feedback.model_dump()
+    return f"{parts['message']} {parts.get('cause') or ''}"
+
+
 def lost(report: Report) -> dict[str, list[str]]:
     """Return the questions below full, with what their checks said: what a failure should show."""
     return {
         question.id: [
-            f"{check.id}: {check.outcome}: {check.feedback.message} {check.feedback.cause or ''}"
+            f"{check.id}: {check.outcome}: {said(check)}"
             for check in question.checks
             if check.kind == "auto" and check.score != check.max_score
         ]

@@ -75,6 +75,12 @@ def test_a_statement_at_the_end_is_not(source):
     assert not read_source(f"import a\n{source}").shows_value
 
 
+def test_a_model_in_eval_mode_prints_nothing_and_a_source_that_is_evaluated_may():
+    cells = Abilities(["model.eval();", "y = eval(text)"])
+    assert not cells.can_print("model.eval();")
+    assert cells.can_print("y = eval(text)")
+
+
 def test_names_in_an_f_string_are_seen():
     assert "final_accuracies" in read_source('print(f"{final_accuracies[method]:.4f}")').names
 

@@ -176,7 +176,7 @@ def test_a_picture_below_a_cell_that_plots_nothing_is_impossible():
         (stream("UserWarning: 2 workers\n", "stderr"), "x = f(a)"),
         (stream("Tesla T4\n"), "if torch.cuda.is_available():\n    print(torch.cuda.get_device_name())"),
         (picture(), "plt.plot(x)\nplt.show()"),
-        (stream("epoch 1\n"), "history = trainer.run()"),
+        (stream("epoch 1\n"), "from trainers import fit\nhistory = fit(a)"),
         (stream("anything\n"), "%%time\nx = 1"),
     ],
 )
