@@ -55,14 +55,28 @@ class Cell:
 
 def read_cells(notebook: bytes) -> tuple[Cell, ...]:
     """Return a notebook's cells; raise UnreadableNotebook and nothing else, in bounded time and memory."""
-    try:
-        cells = tuple(_cells(_content(notebook)))
-    except (RecursionError, MemoryError) as error:
-        raise UnreadableNotebook("it is built in a way that takes too much memory") from error
+    cells = tuple(map(_cell, raw_cells(notebook)))
     texts = [cell.text for cell in cells if cell.is_text]
     _at_most(sum(map(len, texts)), MAX_TEXT_CHARACTERS, "characters of text")
     _at_most(sum(len(text.splitlines()) for text in texts), MAX_TEXT_LINES, "lines of text")
     return cells
+
+
+def raw_cells(notebook: bytes) -> tuple[Mapping[str, Any], ...]:
+    """Return the cells as the file holds them, of any shape inside, but for long strings and long numbers.
+
+    Raise UnreadableNotebook and nothing else, in bounded time and memory.
+    """
+    try:
+        return tuple(_found(_content(notebook)))
+    except (RecursionError, MemoryError) as error:
+        raise UnreadableNotebook("it is built in a way that takes too much memory") from error
+
+
+def text_of(source: object) -> str:
+    """Return a text that is stored as one string or line by line; anything else in it is no text."""
+    lines = source if isinstance(source, list) else [source]
+    return "".join(line for line in lines if isinstance(line, str))
 
 
 def _content(notebook: bytes) -> Any:
@@ -117,7 +131,7 @@ def _short_integer(digits: str) -> int | None:
     return int(digits) if len(digits) <= _INTEGER_DIGITS else None
 
 
-def _cells(content: Any) -> Iterator[Cell]:
+def _found(content: Any) -> Iterator[Mapping[str, Any]]:
     """Find the cells of formats 4 (`cells`) and 2 and 3 (`worksheets`), whatever stands between them."""
     if not isinstance(content, dict):
         raise UnreadableNotebook("it holds no list of cells")
@@ -128,13 +142,13 @@ def _cells(content: Any) -> Iterator[Cell]:
         raise UnreadableNotebook("it holds no list of cells")
     every = [cell for cells in lists if isinstance(cells, list) for cell in cells]
     _at_most(len(every), MAX_CELLS, "cells")
-    return (_cell(cell) for cell in every if isinstance(cell, dict))
+    return (cell for cell in every if isinstance(cell, dict))
 
 
 def _cell(cell: Mapping[str, Any]) -> Cell:
     metadata = cell.get("metadata")
     named: Callable[[str], Any] = metadata.get if isinstance(metadata, dict) else {}.get
-    kind, text = cell.get("cell_type"), _text(cell.get("source"))
+    kind, text = cell.get("cell_type"), text_of(cell.get("source", cell.get("input")))  # of format 3
     if kind == "heading":  # of format 3
         kind, text = "markdown", f"{'#' * _level(cell.get('level'))} {text}"
     return Cell(
@@ -143,11 +157,6 @@ def _cell(cell: Mapping[str, Any]) -> Cell:
         question=_name(named("question")),
         part=_name(named("part")),
     )
-
-
-def _text(source: Any) -> str:
-    lines = source if isinstance(source, list) else [source]
-    return "".join(line for line in lines if isinstance(line, str))
 
 
 def _level(level: Any) -> int:
