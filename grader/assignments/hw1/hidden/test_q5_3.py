@@ -22,7 +22,7 @@ from grader.pytest_plugin import check
 
 @check("q5.3.accuracy_bands", needs=("q5.3.accuracies",), false_alarm=1e-6)
 def test_accuracy_bands(notebook: Replay, dataset: Mnist, note: Callable[[str], None]) -> None:
-    """xavier and he end at the accuracies of right code."""
+    """Xavier and he end at the accuracies of right code."""
     bands = read_bands("q5.3", dataset.profile, data_sha256=dataset.sha256)
     accuracies = as_shares(accuracies_of(notebook.after("q5.3"), TANH))
     note(excuse(require_in_bands(notebook, accuracies, TANH, bands)))
