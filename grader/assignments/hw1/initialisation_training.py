@@ -178,8 +178,7 @@ def _not_training(row: FloatArray) -> str | None:
 def require_in_bands(
     notebook: Replay, accuracies: Mapping[str, float], names: Names, bands: Bands
 ) -> list[str]:
-    """Judge the accuracies of xavier and he by the calibration's bands; return the methods that are "
-    "excused."""
+    """Judge the accuracies of xavier and he by the calibration's bands; return those that are excused."""
     excused = []
     for method in LEARNING:
         low, high = bands.accuracies[method]
@@ -251,8 +250,7 @@ def trained_again(
 def accuracy_after(
     weights: Sequence[Float32], activation: str, dataset: Mnist, rng: np.random.Generator
 ) -> float:
-    """Train with SGD from these weights, (fan_in, fan_out) each, and biases of 0; return the test "
-    "accuracy."""
+    """Train with SGD from these weights, (fan_in, fan_out) each, and no biases; return the accuracy."""
     W = [each.copy() for each in weights]
     b = [np.zeros(each.shape[1], dtype=np.float32) for each in weights]
     x, labels = _rows(dataset.train_images), dataset.train_labels
