@@ -74,7 +74,11 @@ def judge(
 
 
 def judge_notebook(
-    notebook: object, *questions: str, seed: int = 0, flags: list[tuple[str, str, str]] | None = None, **data: object
+    notebook: object,
+    *questions: str,
+    seed: int = 0,
+    flags: list[tuple[str, str, str]] | None = None,
+    **data: object,
 ) -> dict[str, Verdict]:
     """Judge some questions of Problems 4 and 5 on a notebook that has run; `data` are further fixtures."""
     flagged = [] if flags is None else flags

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grader.notebooks.headings import heading_of
+from grader.notebooks.names import names_of
 from grader.notebooks.reading import Cell
 
 CODE = "code"
@@ -136,17 +137,8 @@ def _read(cell: CodeCell) -> CodeCell:
     tree = _tree(cell.source)
     if tree is None:
         return cell
-    defined: set[str] = set()
-    used: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            defined.add(node.name)
-        elif isinstance(node, ast.alias):
-            defined.add((node.asname or node.name).partition(".")[0])
-    # What a cell changes it also needs: losses.append(…) in a loop over a list made before.
-    return replace(cell, defines=frozenset(defined), uses=frozenset(used))
+    defines, uses = names_of(tree)
+    return replace(cell, defines=defines, uses=uses)
 
 
 def _tree(source: str) -> ast.Module | None:

@@ -29,7 +29,8 @@ from grader.notebooks.reading import UnreadableNotebook, read_cells
 from grader.remote import RemoteObject, Unsupported, Value
 from grader.sandbox.command import Notebook
 from grader.sandbox.policy import Policy
-from grader.scratch import remove_tree
+from grader.sandbox.usage import holds_more
+from grader.scratch import PASSED_THROUGH, remove_tree
 
 __all__ = [
     "Axes",
@@ -349,9 +350,11 @@ class Replay:
 
     def _start(self, before: Sequence[CodeCell]) -> None:
         """Get a worker ready; if one was lost, do again what the cells before did, as time allows."""
-        fresh = not before
+        limits = self._limits
+        if holds_more(self._scratch, most_bytes=limits.scratch_bytes, most_entries=limits.scratch_entries):
+            _fill(self._scratch, self._work.root)  # or the next worker would be stopped for it, too
         self.student.prepare()
-        if fresh:
+        if not before:
             return
         again = [cell for cell in before if cell.position not in self._deadly]
         cost_s = sum(
@@ -430,16 +433,23 @@ def scratch_copy(root: Path) -> Iterator[Path]:
     except OSError as error:
         raise MachineFault(f"no scratch folder could be made ({error.strerror or error})") from error
     try:
-        around.chmod(0o711)
+        around.chmod(PASSED_THROUGH)
         copy = around / "work"
-        shutil.copytree(root, copy, symlinks=True, copy_function=_copied)
-        for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir() and not path.is_symlink())):
-            folder.chmod(FOLDER_MODE)
+        _fill(copy, root)
         yield copy
     except OSError as error:
         raise MachineFault(f"the submission cannot be copied ({error.strerror or error})") from error
     finally:
         remove_tree(around)
+
+
+def _fill(copy: Path, root: Path) -> None:
+    """Make `copy` a copy of `root`, whatever is there."""
+    if copy.exists():
+        remove_tree(copy)
+    shutil.copytree(root, copy, symlinks=True, copy_function=_copied)
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir() and not path.is_symlink())):
+        folder.chmod(FOLDER_MODE)
 
 
 def _copied(source: str, target: str) -> None:

@@ -125,11 +125,18 @@ class Kernel:
             result = self._shell.run_cell(source, store_history=True)
         fault = result.error_before_exec or result.error_in_exec
         figures = self._figures()
-        described = None if fault is None else describe_fault(fault, self._root)
+        described = None if fault is None else self._described(fault)
         # The shell keeps the last traceback, and with it all that its frames hold.
         sys.last_traceback = sys.last_value = sys.last_type = None
         messages = np.frombuffer(record.as_json(), dtype=np.uint8)
         return {"messages": messages, "figures": figures, "fault": described}
+
+    def _described(self, fault: BaseException) -> dict[str, Json]:
+        described = describe_fault(fault, self._root)
+        # torch says in its own ways that there is no more memory.
+        if described["type"] == "OutOfMemoryError" or "can't allocate memory" in described["message"]:
+            described["kind"] = "memory"
+        return described
 
     def _figures(self) -> list[dict[str, object]]:
         try:

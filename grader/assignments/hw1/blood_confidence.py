@@ -70,7 +70,9 @@ def examples_of(harvest: Harvest, name: str) -> list[Example]:
 
 def _example(entry: Value, what: str) -> Example:
     if not isinstance(entry, list | tuple) or len(entry) != 4:
-        raise CheckFailed(f"{what} should be a tuple (image, confidence, prediction, label), but is {describe(entry)}")
+        raise CheckFailed(
+            f"{what} should be a tuple (image, confidence, prediction, label), but is {describe(entry)}"
+        )
     image, confidence, prediction, label = entry
     return Example(
         what,
@@ -104,7 +106,8 @@ def require_quadrant(harvest: Harvest, name: str, answers: Sequence[Answers]) ->
         is_right = example.prediction == example.label
         if is_right != name.endswith("_correct"):
             raise CheckFailed(
-                f"{example.what} has the prediction {example.prediction} and the label {example.label}, so it "
+                f"{example.what} has the prediction {example.prediction} and the label "
+                f"{example.label}, so it "
                 f"does not belong into `{name}`"
             )
         if not bool(_is_of(name, np.array([example.confidence]), np.array([is_right]), _SLACK)[0]):
@@ -115,7 +118,8 @@ def require_quadrant(harvest: Harvest, name: str, answers: Sequence[Answers]) ->
     there = min(each.count(name) for each in answers)
     if len(examples) < min(WANTED, there):
         raise CheckFailed(
-            f"`{name}` has {len(examples)} tuple{'s' * (len(examples) != 1)}; the model gives {there} such test "
+            f"`{name}` has {len(examples)} tuple{'s' * (len(examples) != 1)}; the model gives {there} "
+            "such test "
             f"images, and {min(WANTED, there)} should be there",
             expected=f"{min(WANTED, there)} tuples",
             got=f"{len(examples)} tuples",

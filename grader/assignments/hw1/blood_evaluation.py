@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 
@@ -81,7 +81,9 @@ def predictions_of(harvest: Harvest, cells: Cells) -> Array:
     """Return `all_preds`, (N,), a class for every test image."""
     value = harvest.value("all_preds")
     if isinstance(value, np.ndarray) and value.shape == (len(cells.test_labels), CLASSES):
-        raise CheckFailed("`all_preds` holds eight numbers an image; it should hold the class: take the argmax")
+        raise CheckFailed(
+            "`all_preds` holds eight numbers an image; it should hold the class: take the argmax"
+        )
     return _classes(harvest, "all_preds", len(cells.test_labels))
 
 
@@ -127,7 +129,8 @@ def require_own_predictions(asked: Asked, answers: Answers, cells: Cells) -> Non
         different = int(np.abs(answers.confusion - own.confusion).sum()) // 2
     if different > _TIPPED * size:
         raise CheckFailed(
-            f"`all_preds` differs from what model predicts for {different:,} of the {size:,} test images: is it of "
+            f"`all_preds` differs from what model predicts for {different:,} of the {size:,} test "
+            "images: is it of "
             "another model, or another split, or computed before model.eval()?",
             expected=f"accuracy {own.accuracy:.4f}",
             got=f"accuracy {answers.accuracy:.4f}",
@@ -219,7 +222,8 @@ def require_lowest_recall(harvest: Harvest, answers: Answers) -> None:
     precisions = answers.precisions
     causes = {
         "this is the class of highest recall": recalls == np.nanmax(recalls),
-        "this is the class of lowest precision: recall divides by the row sums": precisions == np.nanmin(precisions),
+        "this is the class of lowest precision: recall divides by the row sums": precisions
+        == np.nanmin(precisions),
     }
     fitting = [cause for cause, where in causes.items() if got in np.flatnonzero(where)]
     raise CheckFailed(
@@ -257,7 +261,10 @@ def require_report(harvest: Harvest, answers: Answers) -> None:
 def _holds(line: Sequence[float], wanted: Sequence[float]) -> bool:
     """Say whether a line has these numbers one after the other, in percent or not."""
     return any(
-        all(abs(seen / unit - value) <= _TO_TWO_DIGITS for seen, value in zip(line[start:], wanted, strict=False))
+        all(
+            abs(seen / unit - value) <= _TO_TWO_DIGITS
+            for seen, value in zip(line[start:], wanted, strict=False)
+        )
         for start in range(len(line) - len(wanted) + 1)
         for unit in (1.0, 100.0)
     )
@@ -285,7 +292,8 @@ def require_pairs_named(harvest: Harvest, answers: Answers) -> None:
         f"{CLASS_WORDS[a]}/{CLASS_WORDS[b]} ({a} and {b}, {count} times)" for (a, b), count in worst
     )
     raise CheckFailed(
-        f"what is printed does not name the two pairs of classes that are confused most often, {told}; print each "
+        f"what is printed does not name the two pairs of classes that are confused most often, {told}; "
+        "print each "
         "pair in a line of its own"
     )
 
@@ -301,7 +309,7 @@ def _top_two_named(counts: dict[tuple[int, int], int], named: set[frozenset[int]
 def _pairs_named(printed: str) -> set[frozenset[int]]:
     """Return the pairs of classes that stand in one line, or in two lines of text that follow each other."""
     lines = [line for line in printed[:200_000].splitlines() if not _is_table_row(line)]
-    windows = [*lines, *(f"{first} {second}" for first, second in zip(lines, lines[1:], strict=False))]
+    windows = [*lines, *(f"{first} {second}" for first, second in pairwise(lines))]
     found = Counter(
         frozenset(classes) for window in windows for classes in (_classes_in(window),) if len(classes) == 2
     )
@@ -330,10 +338,9 @@ def require_misclassified_shown(harvest: Harvest, answers: Answers) -> None:
     wanted, shown = min(SHOWN, there), pictures(harvest)
     if shown < wanted:
         raise CheckFailed(
-            f"{shown} image{'s are' if shown != 1 else ' is'} shown; there should be {wanted} misclassified ones of "
+            f"{shown} image{'s are' if shown != 1 else ' is'} shown; there should be {wanted} "
+            "misclassified ones of "
             "the class of lowest recall",
             expected=f"{wanted} images",
             got=f"{shown} images",
         )
-
-

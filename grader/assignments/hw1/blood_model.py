@@ -40,11 +40,14 @@ class Asked:
     def outputs(self, images: Images) -> Array:
         """Return what it gives, (N, 8); CheckFailed if that is something else."""
         value = self.notebook.student.predict(self.model, self.scaling.apply(images))
-        return require_array(value, what=f"model(images) for {len(images)} images", shape=(len(images), CLASSES))
+        return require_array(
+            value, what=f"model(images) for {len(images)} images", shape=(len(images), CLASSES)
+        )
 
     def predictions(self, images: Images) -> Array:
         """Return the class of each image, (N,)."""
-        return self.outputs(images).argmax(axis=1)
+        found: Array = self.outputs(images).argmax(axis=1)
+        return found
 
     def accuracy(self, images: Images, labels: Array) -> float:
         """Return the share of images whose class it knows."""
@@ -125,13 +128,18 @@ def require_relu_between(asked_: Asked, images: Images) -> None:
     if any(_fits(outputs, logits) for x in inputs for logits in _endings(_logits(layers, x, _relu))):
         return
     cause = next(
-        (sentence for sentence, other in _OTHERS.items() for x in inputs if _fits(outputs, _logits(layers, x, other))),
+        (
+            sentence
+            for sentence, other in _OTHERS.items()
+            for x in inputs
+            if _fits(outputs, _logits(layers, x, other))
+        ),
         None,
     )
     if cause is None and any(_fits(outputs, _relu(_logits(layers, x, _relu))) for x in inputs):
         cause = "a ReLU after the last layer"
     raise CheckFailed(
-        f"model(images) is not what its three layers give with a ReLU after each of the two hidden ones",
+        "model(images) is not what its three layers give with a ReLU after each of the two hidden ones",
         cause=cause,
     )
 
@@ -149,7 +157,9 @@ _OTHERS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 
 
 def _logits(
-    layers: Sequence[tuple[FloatArray, FloatArray]], x: FloatArray, between: Callable[[FloatArray], FloatArray]
+    layers: Sequence[tuple[FloatArray, FloatArray]],
+    x: FloatArray,
+    between: Callable[[FloatArray], FloatArray],
 ) -> FloatArray:
     for number, (W, b) in enumerate(layers, start=1):
         x = x @ W.T + b
@@ -199,11 +209,14 @@ def curves(harvest: Harvest) -> dict[str, FloatArray]:
     found = {name: numbers(harvest.value(name), what=f"`{name}`") for name in (*LOSSES, *ACCURACIES)}
     for name, row in found.items():
         if len(row) < 2:
-            raise CheckFailed(f"`{name}` has {len(row)} number{'s' * (len(row) != 1)}; there should be one an epoch")
+            raise CheckFailed(
+                f"`{name}` has {len(row)} number{'s' * (len(row) != 1)}; there should be one an epoch"
+            )
     first = len(found["train_losses"])
     if odd := [name for name, row in found.items() if len(row) != first]:
         raise CheckFailed(
-            f"`{odd[0]}` has {len(found[odd[0]])} numbers and `train_losses` {first}; there should be one an epoch "
+            f"`{odd[0]}` has {len(found[odd[0]])} numbers and `train_losses` {first}; there should be "
+            "one an epoch "
             "in each"
         )
     return found
@@ -216,10 +229,12 @@ def require_falling(found: Mapping[str, FloatArray]) -> None:
         first = float(found[name][0])
         if not low <= first <= high:
             raise CheckFailed(
-                f"`{name}` begins at {first:.4g}; the mean loss of the first epoch is about 1, and guessing costs "
+                f"`{name}` begins at {first:.4g}; the mean loss of the first epoch is about 1, and "
+                "guessing costs "
                 "ln 8 = 2.08",
-                cause="is this a sum over the batches? Divide by their number" if first > high else
-                "is the mean taken twice?",
+                cause="is this a sum over the batches? Divide by their number"
+                if first > high
+                else "is the mean taken twice?",
             )
     row = found["train_losses"]
     if not row[-1] <= _FALL * row[0]:
@@ -238,14 +253,17 @@ def require_accuracies(found: Mapping[str, FloatArray]) -> None:
         require_share(float(found[name].min()), what=f"the smallest of `{name}`")
     row = found["train_accs"]
     if not row[-1] > row[0]:
-        raise CheckFailed(f"`train_accs` goes from {row[0]:.4g} to {row[-1]:.4g}; training should make it rise")
+        raise CheckFailed(
+            f"`train_accs` goes from {row[0]:.4g} to {row[-1]:.4g}; training should make it rise"
+        )
 
 
 def require_drawn(harvest: Harvest, found: Mapping[str, FloatArray]) -> None:
     """Judge that the four curves are drawn."""
     if missing := not_drawn(harvest, list(found.items())):
         raise CheckFailed(
-            f"no figure shows {' and '.join(f'`{name}`' for name in missing)}; plot both losses in one figure and "
+            f"no figure shows {' and '.join(f'`{name}`' for name in missing)}; plot both losses in one "
+            "figure and "
             "both accuracies in another"
         )
 
@@ -257,7 +275,8 @@ def require_own_accuracies(asked_: Asked, cells: Cells, found: Mapping[str, Floa
     shares = row / 100.0 if row.max() > 1.0 else row
     if not np.abs(shares - accuracy).min() <= _SAME_ACCURACY:
         raise CheckFailed(
-            f"model is right on {accuracy:.4f} of the validation images, and `val_accs` has no such entry (it ends "
+            f"model is right on {accuracy:.4f} of the validation images, and `val_accs` has no such "
+            "entry (it ends "
             f"at {row[-1]:.4g}): is it computed on the validation images, after each epoch?",
             expected=f"{accuracy:.4f}",
             got=f"{row[-1]:.4g}",

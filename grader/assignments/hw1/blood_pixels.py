@@ -82,7 +82,8 @@ def require_split(notebook: Replay, cells: Cells, split: Split) -> None:
     if size != len(labels):
         other = next((NAMES[each] for each in SPLITS if size == len(images_of(cells, each)[1])), None)
         raise CheckFailed(
-            f"{name} has {_number(size)} images; the {NAMES[split]} split has {len(labels):,} in this profile, "
+            f"{name} has {_number(size)} images; the {NAMES[split]} split has {len(labels):,} in this "
+            "profile, "
             f"{cells.profile}",
             expected=f"{len(labels)}",
             got=f"{_number(size)}",
@@ -103,7 +104,8 @@ def scaling_of(notebook: Replay, cells: Cells, split: Split) -> Scaling:
     if found := _fitted(images[rows], inputs):
         return found
     raise CheckFailed(
-        f"the images of {name} are not those of the {NAMES[split]} split, scaled by one factor and one offset for "
+        f"the images of {name} are not those of the {NAMES[split]} split, scaled by one factor and one "
+        "offset for "
         f"each channel: {name}[0][0] has the shape {inputs[0].shape}"
     )
 
@@ -114,7 +116,9 @@ def _fitted(images: Images, inputs: Sequence[Array]) -> Scaling | None:
         return None
     flat = np.stack([as_float(each).reshape(-1) for each in inputs])
     for channels_last in (False, True):
-        got = flat.reshape(-1, 28 * 28, 3) if channels_last else flat.reshape(-1, 3, 28 * 28).transpose(0, 2, 1)
+        got = (
+            flat.reshape(-1, 28 * 28, 3) if channels_last else flat.reshape(-1, 3, 28 * 28).transpose(0, 2, 1)
+        )
         lines = [
             _line(images[..., channel].reshape(len(images), -1) / 255.0, got[..., channel])
             for channel in range(CHANNELS)
@@ -165,7 +169,8 @@ def require_loader(notebook: Replay, cells: Cells, split: Split) -> None:
     size = len(images_of(cells, split)[1])
     if not isinstance(batches, int) or not 1 <= batches <= size:
         raise CheckFailed(
-            f"{split}_loader has {_number(batches)} batches; it should go through the {size:,} {NAMES[split]} images"
+            f"{split}_loader has {_number(batches)} batches; it should go through the {size:,} "
+            f"{NAMES[split]} images"
         )
 
 

@@ -25,7 +25,11 @@ ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "relu": lambda x: np.maximum(x, 0.0),
 }
 # How the pixels of digits are usually scaled: x -> (x - mean) / deviation, for x between 0 and 1.
-SCALINGS = {"ToTensor": (0.0, 1.0), "Normalize(0.5, 0.5)": (0.5, 0.5), "Normalize(0.1307, 0.3081)": (0.1307, 0.3081)}
+SCALINGS = {
+    "ToTensor": (0.0, 1.0),
+    "Normalize(0.5, 0.5)": (0.5, 0.5),
+    "Normalize(0.1307, 0.3081)": (0.1307, 0.3081),
+}
 # float32 forward passes agree to about 1e-6 of the largest activation.
 _FORWARD_TOLERANCE = 1e-4
 # Statistics of new networks: how many are made, and how far beyond their own spread a right one may lie.
@@ -72,7 +76,8 @@ def require_architecture(notebook: Replay) -> None:
         got = [shape for shape in shapes if len(shape) == 2]
         if sorted(map(sorted, got)) != sorted(map(sorted, wanted)):
             raise CheckFailed(
-                f"the weights of InitMLP('xavier', {activation!r}) have the shapes {_listed(got)}; the network "
+                f"the weights of InitMLP('xavier', {activation!r}) have the shapes {_listed(got)}; the "
+                "network "
                 f"{'-'.join(map(str, SIZES))} has six, {_listed([pair[::-1] for pair in wanted])}"
                 + ("" if shapes else ": are the layers kept in a plain list? Use nn.ModuleList"),
                 expected=_listed([pair[::-1] for pair in wanted]),
@@ -118,7 +123,8 @@ def hidden_activations(notebook: Replay, made: RemoteObject, x: Array, what: str
         got = notebook.student.predict(made, images.reshape(len(images), -1))
     if not isinstance(got, list | tuple):
         raise CheckFailed(
-            f"{what} returns {describe(got)}; its forward should return the list of the five hidden activations"
+            f"{what} returns {describe(got)}; its forward should return the list of the five hidden "
+            "activations"
         )
     if len(got) != HIDDEN:
         hint = {HIDDEN + 1: ": leave out the logits, or the input"}.get(len(got), "")
@@ -200,12 +206,18 @@ class Statistics:
 
 def stored_statistics(harvest: Harvest, name: str) -> dict[str, Statistics]:
     """Return what a notebook kept, by method; CheckFailed for the first thing that has not the form."""
-    return {method: _statistics(entry, f"{name}[{method!r}]") for method, entry in by_method(harvest, name).items() if method in METHODS}
+    return {
+        method: _statistics(entry, f"{name}[{method!r}]")
+        for method, entry in by_method(harvest, name).items()
+        if method in METHODS
+    }
 
 
 def _statistics(entry: Value, what: str) -> Statistics:
     if not isinstance(entry, Mapping) or not {"means", "stds"} <= set(entry):
-        raise CheckFailed(f"{what} should be a dict with the keys 'means' and 'stds', but is {describe(entry)}")
+        raise CheckFailed(
+            f"{what} should be a dict with the keys 'means' and 'stds', but is {describe(entry)}"
+        )
     found = {key: numbers(entry[key], what=f"{what}[{key!r}]") for key in ("means", "stds")}
     for key, row in found.items():
         if len(row) != HIDDEN:
@@ -219,10 +231,15 @@ def _statistics(entry: Value, what: str) -> Statistics:
     return Statistics(**found)
 
 
-def require_statistics(notebook: Replay, stored: Mapping[str, Statistics], name: str, *, activation: str, digits: Images) -> None:
+def require_statistics(
+    notebook: Replay, stored: Mapping[str, Statistics], name: str, *, activation: str, digits: Images
+) -> None:
     """Compare stored statistics with those of new networks of the student's own class."""
     for method in METHODS:
-        fitting = [_fits(stored[method], _again(notebook, method, activation, scaled(digits, scaling))) for scaling in SCALINGS]
+        fitting = [
+            _fits(stored[method], _again(notebook, method, activation, scaled(digits, scaling)))
+            for scaling in SCALINGS
+        ]
         if not any(problem is None for problem in fitting):
             # The first scaling is the plain one, and stands for all of them in the message.
             raise _unlike(f"{name}[{method!r}]", fitting[0] or "", activation)
@@ -248,18 +265,23 @@ def _fits(stored: Statistics, again: tuple[FloatArray, FloatArray]) -> str | Non
     means, stds = again
     for key, got, seen, scale in (("stds", stored.stds, stds, stds), ("means", stored.means, means, stds)):
         middle, spread = seen.mean(axis=0), seen.std(axis=0)
-        allowed = _SPREADS * spread + _RELATIVE_SLACK * (np.abs(middle) if key == "stds" else scale.mean(axis=0)) + _ROUNDING
+        allowed = (
+            _SPREADS * spread
+            + _RELATIVE_SLACK * (np.abs(middle) if key == "stds" else scale.mean(axis=0))
+            + _ROUNDING
+        )
         wrong = np.abs(got - middle) > allowed
         if wrong.any():
             layer = int(np.argmax(wrong))
             return (
-                f"{key}[{layer}] is {got[layer]:.4g}, and {middle[layer]:.4g} ± {spread[layer]:.2g} in new ones"
-                f"{_cause(key, got, stored, means.mean(axis=0), stds.mean(axis=0))}"
+                f"{key}[{layer}] is {got[layer]:.4g}, and {middle[layer]:.4g} ± {spread[layer]:.2g} in "
+                "new ones"
+                f"{_cause(key, got, stored, stds.mean(axis=0))}"
             )
     return None
 
 
-def _cause(key: str, got: FloatArray, stored: Statistics, means: FloatArray, stds: FloatArray) -> str:
+def _cause(key: str, got: FloatArray, stored: Statistics, stds: FloatArray) -> str:
     if key == "stds" and np.allclose(got, stds**2, rtol=0.3) and (stds > 0).all():
         return "; are these variances? Take the square root"
     if key == "stds" and np.allclose(stored.means, stds, rtol=0.3) and (stds > 0).all():
@@ -273,7 +295,8 @@ def require_statistics_drawn(harvest: Harvest, stored: Mapping[str, Statistics])
         curves = [(method, getattr(stored[method], key)) for method in METHODS]
         if missing := not_drawn(harvest, curves):
             raise CheckFailed(
-                f"no figure shows the {key} of {', '.join(missing)} against depth; draw one line of five points "
+                f"no figure shows the {key} of {', '.join(missing)} against depth; draw one line of "
+                "five points "
                 "for each method"
             )
 
@@ -283,7 +306,9 @@ def _agree(got: Array, truth: FloatArray) -> bool:
     return bool(np.abs(as_float(got) - truth).max() <= _FORWARD_TOLERANCE * scale)
 
 
-def _other_activation(parameters: Parameters, x: FloatArray, got: Sequence[Array], activation: str) -> str | None:
+def _other_activation(
+    parameters: Parameters, x: FloatArray, got: Sequence[Array], activation: str
+) -> str | None:
     other = next(name for name in ACTIVATIONS if name != activation)
     if _agree(got[0], parameters.activations(x, other)[0]):
         return f"these are the values of {other}: is `activation` looked at?"
@@ -295,5 +320,3 @@ def _other_activation(parameters: Parameters, x: FloatArray, got: Sequence[Array
 
 def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
     return ", ".join(map(str, shapes)) or "none"
-
-

@@ -1,9 +1,9 @@
 """Q5.3 and Q5.4: what became of four networks, in bands, and one that is trained again here.
 
-The notebook trains its networks one after the other, so there is none left to ask. What it kept is held against
-bands of repeated runs, and a network is trained on this side, with NumPy, from weights that the student's own
-`initialize_weights` draws: nothing of the student's code runs in that training, and nothing but the initial
-weights is taken from it.
+The notebook trains its networks one after the other, so there is none left to ask. What it kept is held
+against bands of repeated runs, and a network is trained on this side, with NumPy, from weights that the
+student's own `initialize_weights` draws: nothing of the student's code runs in that training, and nothing but
+the initial weights is taken from it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def losses_of(harvest: Harvest, names: Names) -> dict[str, FloatArray]:
     for method, row in found.items():
         if len(row) < 2:
             raise CheckFailed(
-                f"{names.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there should be one "
+                f"{names.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there "
+                "should be one "
                 "an epoch"
             )
     return found
@@ -124,7 +125,7 @@ def require_at_chance(
                 "guessing, about 0.11"
             )
         if finding and draws_as_asked(notebook, method):
-            raise CheckFailed(finding, cause=_swapped(method, losses))
+            raise CheckFailed(finding, cause=_swapped(losses))
         if finding:
             excused.append(method)
     return excused
@@ -140,7 +141,8 @@ def require_learning(
         finding = None
         if not row[-1] <= _FALL * row[0]:
             finding = (
-                f"{names.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that starts so "
+                f"{names.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that "
+                "starts so "
                 f"learns, and its loss falls by more than {1 - _FALL:.0%}"
             )
         elif not accuracy >= LEARNS_ACCURACY:
@@ -162,7 +164,7 @@ def excuse(methods: Sequence[str]) -> str:
     return f"not judged for {' and '.join(methods)}, whose initial weights cost points in Q5.1"
 
 
-def _swapped(method: str, losses: Mapping[str, FloatArray]) -> str | None:
+def _swapped(losses: Mapping[str, FloatArray]) -> str | None:
     stuck = [other for other in LEARNING if np.abs(losses[other] - GUESSING).max() <= CHANCE_LOSS]
     return f"{stuck[0]} stays at chance instead: are the results of the two swapped?" if stuck else None
 
@@ -176,7 +178,7 @@ def _not_training(row: FloatArray) -> str | None:
 def require_in_bands(
     notebook: Replay, accuracies: Mapping[str, float], names: Names, bands: Bands
 ) -> list[str]:
-    """Judge the accuracies of xavier and he by the calibration's bands; return the methods that are excused."""
+    """Judge the accuracies of xavier and he by the calibration's bands; return those that are excused."""
     excused = []
     for method in LEARNING:
         low, high = bands.accuracies[method]
@@ -184,7 +186,8 @@ def require_in_bands(
             continue
         if draws_as_asked(notebook, method):
             raise CheckFailed(
-                f"{names.accuracies}[{method!r}] is {accuracies[method]:.4f}; right code is between {low:.4f} and "
+                f"{names.accuracies}[{method!r}] is {accuracies[method]:.4f}; right code is between "
+                f"{low:.4f} and "
                 f"{high:.4f} in this profile, {bands.profile}",
                 expected=f"{low:.4f} to {high:.4f}",
                 got=f"{accuracies[method]:.4f}",
@@ -196,7 +199,9 @@ def require_in_bands(
 def require_losses_drawn(harvest: Harvest, losses: Mapping[str, FloatArray]) -> None:
     """Judge that the four curves of the losses are drawn."""
     if missing := not_drawn(harvest, list(losses.items())):
-        raise CheckFailed(f"no figure shows the training losses of {', '.join(missing)}; draw one line a method")
+        raise CheckFailed(
+            f"no figure shows the training losses of {', '.join(missing)}; draw one line a method"
+        )
 
 
 # ---------------------------------------------------------------------------------- one more training, here
@@ -218,7 +223,8 @@ def require_reproduced(
         reported = accuracies[method]
         if (accuracy >= LEARNS_ACCURACY) != (reported >= LEARNS_ACCURACY):
             raise CheckFailed(
-                f"{names.accuracies}[{method!r}] is {reported:.4g}, but a {activation} network that starts from "
+                f"{names.accuracies}[{method!r}] is {reported:.4g}, but a {activation} network that "
+                "starts from "
                 f"your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after {_STEPS} steps of "
                 "SGD(0.1): do the networks start from initialize_weights?",
                 expected=f"{accuracy:.4g}",
@@ -244,7 +250,7 @@ def trained_again(
 def accuracy_after(
     weights: Sequence[Float32], activation: str, dataset: Mnist, rng: np.random.Generator
 ) -> float:
-    """Train with SGD from these weights, (fan_in, fan_out) each, and biases of 0; return the test accuracy."""
+    """Train with SGD from these weights, (fan_in, fan_out) each, and no biases; return the accuracy."""
     W = [each.copy() for each in weights]
     b = [np.zeros(each.shape[1], dtype=np.float32) for each in weights]
     x, labels = _rows(dataset.train_images), dataset.train_labels

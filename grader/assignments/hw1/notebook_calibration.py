@@ -14,15 +14,14 @@ import importlib
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from grader import datasets
-from grader.datasets import load_mnist
+from grader.datasets import load_bloodmnist, load_mnist, unseen_cells
 from grader.errors import GraderFault
 from grader.settings import resource
 
@@ -69,7 +68,9 @@ def read_bands(question: str, profile: str, *, data_sha256: str) -> Bands:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GraderFault(f"the calibration of {question} for {profile!r} cannot be read: {error}") from error
     if content["data_sha256"] not in {data_sha256, None}:
-        raise GraderFault(f"the calibration of {question} for {profile!r} was made with other data than these")
+        raise GraderFault(
+            f"the calibration of {question} for {profile!r} was made with other data than these"
+        )
     return bands
 
 
@@ -107,8 +108,8 @@ def content_of(
 def blood_runs(profile: str, data_dir: Path | None, plan: Iterable[tuple[int, str, int]]) -> list[Run]:
     """Train the reference of Problem 4 once for each seed, scaling and size of a batch."""
     blood, training = _experiments("blood_cells"), _experiments("training")
-    cells = datasets.load_bloodmnist(profile, data_dir)
-    runs = []
+    cells = load_bloodmnist(profile, data_dir)
+    runs: list[Run] = []
     for seed, scaling, batch_size in plan:
         order, network = training.seeded(seed), blood.BloodMLP()
         train, test = (
@@ -123,7 +124,7 @@ def blood_runs(profile: str, data_dir: Path | None, plan: Iterable[tuple[int, st
             training.train_epoch(network.train(), train, optimiser, batch_size=batch_size, order=order)
             for _ in range(blood.EPOCHS)
         ]
-        images, labels = datasets.unseen_cells(profile, np.random.default_rng(seed), _UNSEEN, data_dir)
+        images, labels = unseen_cells(profile, np.random.default_rng(seed), _UNSEEN, data_dir)
         unseen = _split(training, images, labels, scaling)
         runs.append(
             {
@@ -146,7 +147,7 @@ def digit_runs(
     """Train the reference's four networks of Problem 5 for each seed, scaling and size of a batch."""
     study, training = _experiments("initialisation"), _experiments("training")
     digits = load_mnist(profile, data_dir)
-    runs = []
+    runs: list[Run] = []
     for seed, scaling, batch_size in plan:
         order = training.seeded(seed)
         train = _split(training, digits.train_images, digits.train_labels, scaling)
@@ -190,18 +191,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=10)
     options = parser.parse_args(arguments)
     plan = plan_of(options.question, options.runs)
-    run: Callable[..., list[Run]] = blood_runs
-    load: Callable[..., Any] = load_mnist
     if options.question == "q4.2":
-        load = datasets.load_bloodmnist
-        runs = run(options.profile, options.data_dir, plan)
+        sha256 = load_bloodmnist(options.profile, options.data_dir).sha256
+        runs = blood_runs(options.profile, options.data_dir, plan)
     else:
+        sha256 = load_mnist(options.profile, options.data_dir).sha256
         runs = digit_runs(ACTIVATIONS[options.question], options.profile, options.data_dir, plan)
     content = content_of(
         options.question,
         options.profile,
         runs,
-        data_sha256=load(options.profile, options.data_dir).sha256,
+        data_sha256=sha256,
         note="runs of reference/experiments, by this module",
     )
     path = calibration_path(options.question, options.profile)

@@ -36,7 +36,9 @@ def _pictures_in(shape: tuple[int, ...]) -> int:
 def titles_of_pictures(harvest: Harvest) -> list[str]:
     """Return what stands beside each single picture: its title, or else another text of its own."""
     return [
-        next((text.strip() for text in (axes.title, axes.xlabel, axes.ylabel, *axes.texts) if text.strip()), "")
+        next(
+            (text.strip() for text in (axes.title, axes.xlabel, axes.ylabel, *axes.texts) if text.strip()), ""
+        )
         for axes in all_axes(harvest)
         if any(tuple(shape[:2]) == PICTURE for shape in axes.images)
     ]

@@ -78,7 +78,9 @@ def by_method(harvest: Harvest, name: str) -> Mapping[str, Value]:
     """Return a dict with an entry for each of the four methods."""
     value = harvest.value(name)
     if not isinstance(value, Mapping):
-        raise CheckFailed(f"`{name}` should be a dict with an entry for each method, but is {describe(value)}")
+        raise CheckFailed(
+            f"`{name}` should be a dict with an entry for each method, but is {describe(value)}"
+        )
     if missing := [method for method in METHODS if method not in value]:
         raise CheckFailed(
             f"`{name}` has no entry {missing[0]!r}; it should have one for each of "

@@ -1,4 +1,5 @@
-"""A right Problem 4 for the fake notebook: cells of eight colours, and a network that was trained on them here."""
+"""A right Problem 4 for the fake notebook: cells of eight colours, and a network that was trained on "
+"them here."""
 
 from __future__ import annotations
 
@@ -80,7 +81,7 @@ class Loader:
         self.dataset, self.batch_size = dataset, batch_size
 
     def __len__(self):
-        return -(-len(self.dataset) // self.batch_size)
+        return (len(self.dataset) + self.batch_size - 1) // self.batch_size
 
 
 class BloodMLP:
@@ -203,7 +204,12 @@ def quadrants(network: BloodMLP | None = None) -> dict[str, list[tuple[Any, ...]
         for ending, right in (("correct", predicted == labels), ("incorrect", predicted != labels)):
             rows = np.flatnonzero(where & right)[:2]
             found[f"{name}_{ending}"] = [
-                (scaled(cells().test_images[row : row + 1])[0], float(shares[row].max()), int(predicted[row]), labels[row])
+                (
+                    scaled(cells().test_images[row : row + 1])[0],
+                    float(shares[row].max()),
+                    int(predicted[row]),
+                    labels[row],
+                )
                 for row in rows
             ]
     return found
@@ -261,10 +267,14 @@ def notebook(changes: dict[str, dict[str, Any]] | None = None) -> FakeNotebook:
         figures = merged.pop("figures", None)
         if figures is None:
             figures = shown.get(question, _curves_drawn(merged))
-        left[question] = Left(question, merged, figures, merged.pop("printed", printed if question == "q4.3" else ""))
+        left[question] = Left(
+            question, merged, figures, merged.pop("printed", printed if question == "q4.3" else "")
+        )
     return FakeNotebook(left)
 
 
 def _curves_drawn(names: dict[str, Any]) -> tuple[Figure, ...]:
     pairs = (("train_losses", "val_losses"), ("train_accs", "val_accs"))
-    return tuple(drawn(*(names[name] for name in pair if isinstance(names.get(name), list))) for pair in pairs)
+    return tuple(
+        drawn(*(names[name] for name in pair if isinstance(names.get(name), list))) for pair in pairs
+    )

@@ -92,7 +92,9 @@ def notebook(changes: dict[str, dict[str, Any]] | None = None, **network: Any) -
     left = {}
     for question, values in names.items():
         figures = values.pop("figures", None)
-        left[question] = Left(question, values, figures if figures is not None else _figures(question, values))
+        left[question] = Left(
+            question, values, figures if figures is not None else _figures(question, values)
+        )
     return FakeNotebook(left)
 
 

@@ -10,7 +10,7 @@ from grader.assignments.hw1.hidden import test_q4_2
 from tests.suite_runner import failed_checks, judge_notebook
 from tests.unit.assignments import right_blood as right
 from tests.unit.assignments.fake_notebook import Axes, Figure
-from tests.unit.assignments.right_blood import BloodMLP, Dataset, Loader, WithSoftmax, cells, model, notebook
+from tests.unit.assignments.right_blood import BloodMLP, Dataset, WithSoftmax, cells, model, notebook
 
 QUESTIONS = ("q4.1", "q4.2", "q4.3", "q4.4")
 
@@ -61,13 +61,19 @@ FAULTS_4_1 = {
         {"train_loader": [1, 2]},
         {"q4.1.loaders": "`train_loader` should be a DataLoader, but is a list of 2"},
     ),
-    "eight images": ({"figures": (right.images(8), *titled([])[1:])}, {"q4.1.image_grid": "8 images are shown"}),
+    "eight images": (
+        {"figures": (right.images(8), *titled([])[1:])},
+        {"q4.1.image_grid": "8 images are shown"},
+    ),
     "no titles": ({"figures": titled([""] * 16)}, {"q4.1.image_grid": "16 of the 16 images have no title"}),
     "not two each": (
         {"figures": titled(["basophil"] * 4 + [n for n in right.CLASSES[2:] for _ in range(2)])},
         {"q4.1.image_grid": "are not two of each class: 'basophil' stands beside 4"},
     ),
-    "no chart": ({"figures": titled(["a", "b"] * 8)[:1]}, {"q4.1.class_counts": "no bar chart", "q4.1.image_grid": "two"}),
+    "no chart": (
+        {"figures": titled(["a", "b"] * 8)[:1]},
+        {"q4.1.class_counts": "no bar chart", "q4.1.image_grid": "two"},
+    ),
     "counts of the test set": (
         {"figures": bars(*map(float, right.COUNTS // 3))},
         {"q4.1.class_counts": "no bar chart has the numbers of training images, 110, 250"},
@@ -148,10 +154,19 @@ FAULTS_4_2 = {
         {"model": model(Wide)},
         {"q4.2.architecture": "(512, 2352), (8, 512); 2352-256-128-8 has (256, 2352)"},
     ),
-    "batch normalisation": ({"model": model(Normalised)}, {"q4.2.architecture": "leave out what is not a linear"}),
+    "batch normalisation": (
+        {"model": model(Normalised)},
+        {"q4.2.architecture": "leave out what is not a linear"},
+    ),
     "tanh": ({"model": model(Tanh)}, {"q4.2.relu_between": "tanh in place of ReLU"}),
-    "nothing between": ({"model": model(Linear)}, {"q4.2.relu_between": "there is nothing between the layers"}),
-    "a ReLU at the end": ({"model": model(ReluAtTheEnd)}, {"q4.2.relu_between": "a ReLU after the last layer"}),
+    "nothing between": (
+        {"model": model(Linear)},
+        {"q4.2.relu_between": "there is nothing between the layers"},
+    ),
+    "a ReLU at the end": (
+        {"model": model(ReluAtTheEnd)},
+        {"q4.2.relu_between": "a ReLU after the last layer"},
+    ),
     "ten classes": (
         {"model": model(TenClasses)},
         dict.fromkeys(
@@ -184,7 +199,10 @@ FAULTS_4_2 = {
     ),
     "left out": ({"val_accs": ...}, {"q4.2.curves": "after Q4.2 there is no `val_accs`"}),
     "nan": ({"val_losses": [1.0, float("nan"), 1.0, 1.0]}, {"q4.2.curves": "entry 1 is nan"}),
-    "no plots": ({"figures": ()}, {"q4.2.plots": "no figure shows `train_losses` and `val_losses` and `train_accs`"}),
+    "no plots": (
+        {"figures": ()},
+        {"q4.2.plots": "no figure shows `train_losses` and `val_losses` and `train_accs`"},
+    ),
     "one plot": (
         {"figures": (right.drawn(CURVES["train_losses"], CURVES["val_losses"]),)},
         {"q4.2.plots": "no figure shows `train_accs` and `val_accs`"},
@@ -229,7 +247,10 @@ def test_without_data_sets_the_model_is_asked_in_the_usual_scaling() -> None:
 def test_a_model_that_knows_its_test_images_better_than_others_is_flagged(monkeypatch) -> None:
     flags: list[tuple[str, str, str]] = []
     known = right.model()
-    truth = {image.tobytes(): label for image, label in zip(right.scaled(DATA.test_images), DATA.test_labels, strict=True)}
+    truth = {
+        image.tobytes(): label
+        for image, label in zip(right.scaled(DATA.test_images), DATA.test_labels, strict=True)
+    }
 
     class ByHeart(BloodMLP):
         def __call__(self, x):
@@ -255,11 +276,11 @@ FAULTS_4_3 = {
         {"q4.3.accuracy": "this is the number of right ones"},
     ),
     "labels not squeezed": (
-        {"accuracy": float((PREDICTED == LABELS[:, None]).sum() / len(LABELS))},
+        {"accuracy": float((LABELS[:, None] == PREDICTED).sum() / len(LABELS))},
         {"q4.3.accuracy": "Squeeze the labels"},
     ),
     "labels not squeezed, mean": (
-        {"accuracy": float((PREDICTED == LABELS[:, None]).mean())},
+        {"accuracy": float((LABELS[:, None] == PREDICTED).mean())},
         {"q4.3.accuracy": "Squeeze the labels"},
     ),
     "transposed": (
@@ -298,10 +319,16 @@ FAULTS_4_3 = {
     ),
     "no report": (
         {"printed": "basophil/eosinophil\n"},
-        {"q4.3.report": "no classification report is printed", "q4.3.confused_pairs": "does not name the two pairs"},
+        {
+            "q4.3.report": "no classification report is printed",
+            "q4.3.confused_pairs": "does not name the two pairs",
+        },
     ),
     "report of swapped arguments": (
-        {"printed": right.report(FOUND["cm"].T) + "".join(f"{a} and {b}\n" for a, b in right.worst_pairs(FOUND["cm"]))},
+        {
+            "printed": right.report(FOUND["cm"].T)
+            + "".join(f"{a} and {b}\n" for a, b in right.worst_pairs(FOUND["cm"]))
+        },
         {"q4.3.report": "no printed line has the precision"},
     ),
     "no pairs": ({"printed": REPORT}, {"q4.3.confused_pairs": "confused most often"}),
@@ -340,12 +367,16 @@ def shuffled():
 PAIRS = right.worst_pairs(FOUND["cm"])
 RIGHT_4_3 = {
     "a shuffled loader": shuffled(),
-    "columns": {"all_preds": PREDICTED.reshape(-1, 1).astype(np.float32), "all_labels": LABELS.reshape(-1, 1)},
+    "columns": {
+        "all_preds": PREDICTED.reshape(-1, 1).astype(np.float32),
+        "all_labels": LABELS.reshape(-1, 1),
+    },
     "batches": {"all_preds": [PREDICTED[:64], PREDICTED[64:]], "all_labels": [int(c) for c in LABELS]},
     "lists": {"cm": FOUND["cm"].tolist(), "accuracy": np.array(FOUND["accuracy"], dtype=np.float32)},
     "pairs by index": {"printed": REPORT + "".join(f"True {a}, predicted {b}: many\n" for a, b in PAIRS)},
     "pairs in two lines": {
-        "printed": REPORT + "".join(f"true: {right.CLASSES[a]}\npred: {right.CLASSES[b]}\n\n" for a, b in PAIRS)
+        "printed": REPORT
+        + "".join(f"true: {right.CLASSES[a]}\npred: {right.CLASSES[b]}\n\n" for a, b in PAIRS)
     },
     "numbers in the plot": {
         "figures": (Figure((Axes(texts=tuple(str(n) for n in FOUND["cm"].ravel())),)), right.images(5))
@@ -387,7 +418,10 @@ FAULTS_4_4 = {
     ),
     "no tuples": (
         {"confident_correct": [0.95, 0.97]},
-        {"q4.4.confident_correct": "should be a tuple (image, confidence, prediction, label), but is the float"},
+        {
+            "q4.4.confident_correct": "should be a tuple (image, confidence, prediction, label), but "
+            "is the float"
+        },
     ),
     "another confidence": (
         replaced(1, FIRST[1] - 0.1),
@@ -425,7 +459,10 @@ def test_an_honestly_empty_quadrant_is_right() -> None:
 )
 def test_images_may_be_kept_as_they_are_shown(keep) -> None:
     names = {
-        name: [(keep(image), np.array([confidence]), np.array(guess), np.array([label])) for image, confidence, guess, label in row]
+        name: [
+            (keep(image), np.array([confidence]), np.array(guess), np.array([label]))
+            for image, confidence, guess, label in row
+        ]
         for name, row in QUADRANTS.items()
     }
     require_only(judged({"q4.4": names}, "q4.4"), {})

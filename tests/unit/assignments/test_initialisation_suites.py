@@ -63,16 +63,19 @@ def normal(std):
 
 FAULTS_5_1 = {
     "he and xavier swapped": (
-        draws(he=normal(lambda i, o: (2 / (i + o)) ** 0.5), xavier=normal(lambda i, o: (2 / i) ** 0.5)),
+        draws(he=normal(lambda i, o: (2 / (i + o)) ** 0.5), xavier=normal(lambda i, _: (2 / i) ** 0.5)),
         {"q5.1.he": "which is xavier's", "q5.1.xavier": "which is he's"},
     ),
     "std for variance": (
-        draws(he=normal(lambda i, o: 2 / i)),
+        draws(he=normal(lambda i, _: 2 / i)),
         {"q5.1.he": "the variance was given as the standard deviation"},
     ),
-    "fan-out": (draws(he=normal(lambda i, o: (2 / o) ** 0.5)), {"q5.1.he": "fan-out in place of fan-in"}),
-    "small with 0.1": (draws(small_random=normal(lambda i, o: 0.1)), {"q5.1.small_random": "0.01: is it taken as the variance?"}),
-    "not scaled": (draws(xavier=normal(lambda i, o: 1.0)), {"q5.1.xavier": "the draws are not scaled"}),
+    "fan-out": (draws(he=normal(lambda _, o: (2 / o) ** 0.5)), {"q5.1.he": "fan-out in place of fan-in"}),
+    "small with 0.1": (
+        draws(small_random=normal(lambda *_: 0.1)),
+        {"q5.1.small_random": "0.01: is it taken as the variance?"},
+    ),
+    "not scaled": (draws(xavier=normal(lambda *_: 1.0)), {"q5.1.xavier": "the draws are not scaled"}),
     "uniform": (
         draws(he=lambda i, o: RANDOM.uniform(-1, 1, size=(i, o)) * (6 / i) ** 0.5),
         {"q5.1.normal": "not normally distributed"},
@@ -87,15 +90,21 @@ FAULTS_5_1 = {
         {"q5.1.any_size": "draw 1 of initialize_weights((400, 25), 'he')"},
     ),
     "no tensor": (
-        {"q5.1": {"initialize_weights": lambda shape, method: None}},
+        {"q5.1": {"initialize_weights": lambda *_: None}},
         {"q5.1.shape": "None (is a return missing?)", "q5.1.unknown_method": "gives None"},
     ),
     "transposed": (
         {"q5.1": {"initialize_weights": lambda shape, method: initialize_weights(shape, method).T}},
         {"q5.1.shape": "this is the transpose: fan_in comes first"},
     ),
-    "no function": ({"q5.1": {"initialize_weights": 3}}, {"q5.1.shape": "should be a function, but is the int 3"}),
-    "left out": ({"q5.1": {"initialize_weights": ...}}, {"q5.1.he": "after Q5.1 there is no `initialize_weights`"}),
+    "no function": (
+        {"q5.1": {"initialize_weights": 3}},
+        {"q5.1.shape": "should be a function, but is the int 3"},
+    ),
+    "left out": (
+        {"q5.1": {"initialize_weights": ...}},
+        {"q5.1.he": "after Q5.1 there is no `initialize_weights`"},
+    ),
 }
 
 
@@ -166,7 +175,7 @@ class Biased(InitMLP):
 
 class OwnStart(InitMLP):
     @staticmethod
-    def draw(shape, method):
+    def draw(shape, _method):
         bound = shape[0] ** -0.5
         return RANDOM.uniform(-bound, bound, size=shape).astype(np.float32)
 
@@ -268,7 +277,7 @@ def test_statistics_may_be_arrays_and_the_network_may_want_rows() -> None:
 
 
 def test_a_wrong_initialisation_costs_its_own_question_only() -> None:
-    he = normal(lambda i, o: 2 / i)
+    he = normal(lambda i, _: 2 / i)
     stuck = {**right.losses(), "he": [2.3023] * 10}
     accuracies = {**right.accuracies(), "he": 0.114}
     changes = draws(he=he) | with_network(HeWithVariance)
@@ -322,7 +331,10 @@ FAULTS_5_3 = {
         {"q5.3.accuracies": "should be a number, but is a list of 2"},
     ),
     "nan": (outcome(losses=LOSSES | {"he": [float("nan")] * 10}), {"q5.3.losses": "is not finite"}),
-    "no plot": (outcome(figures=()), {"q5.3.plot": "no figure shows the training losses of zero, small_random"}),
+    "no plot": (
+        outcome(figures=()),
+        {"q5.3.plot": "no figure shows the training losses of zero, small_random"},
+    ),
     "no dict": (outcome(losses=[1, 2, 3]), {"q5.3.losses": "should be a dict with an entry for each method"}),
 }
 
@@ -346,4 +358,6 @@ def test_a_question_without_cells_fails_with_that_sentence() -> None:
     book = notebook()
     del book.left["q5.3"]
     verdicts = judge_notebook(book, "q5.3", dataset=load_mnist("sample", None))
-    assert {verdicts[name].message for name in failed_checks(verdicts)} == {"the notebook has no cells for Q5.3"}
+    assert {verdicts[name].message for name in failed_checks(verdicts)} == {
+        "the notebook has no cells for Q5.3"
+    }

@@ -10,7 +10,7 @@ from grader.pytest_plugin import check
 
 @check("q4.1.same_scaling", needs=("q4.1.splits",))
 def test_same_scaling(notebook: Replay, blood: Cells) -> None:
-    """The pixels of validation and test images are scaled in the same way, and those of training images too."""
+    """The pixels of all three splits are scaled in the same way."""
     test, val = scaling_of(notebook, blood, "test"), scaling_of(notebook, blood, "val")
     if not test.is_same_as(val):
         raise CheckFailed("val_dataset and test_dataset scale their pixels differently")

@@ -1,4 +1,4 @@
-"""Q5.4 The same with ReLU: statistics worked out again, bands calibrated on the reference, and a training of our own."""
+"""Q5.4 The same with ReLU: statistics worked out again, bands, and a training of our own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_accuracy_bands(notebook: Replay, dataset: Mnist, note: Callable[[str], 
 def test_reproduced(
     notebook: Replay, dataset: Mnist, rng: np.random.Generator, note: Callable[[str], None]
 ) -> None:
-    """A ReLU network that starts from your own initialize_weights learns where final_accuracies_relu says so."""
+    """A ReLU network from your own initialize_weights learns where final_accuracies_relu says so."""
     accuracies = as_shares(accuracies_of(notebook.after("q5.4"), RELU))
     found = require_reproduced(notebook, accuracies, RELU, activation="relu", dataset=dataset, rng=rng)
     note(", ".join(f"{method} {accuracy:.3f}" for method, accuracy in found.items()))

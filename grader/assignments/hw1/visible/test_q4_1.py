@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from grader.assignments.hw1.blood_evaluation import CLASS_WORDS
-from grader.assignments.hw1.blood_pixels import SPLITS, class_counts, require_loader, require_split, titled_twice
+from grader.assignments.hw1.blood_pixels import (
+    SPLITS,
+    class_counts,
+    require_loader,
+    require_split,
+    titled_twice,
+)
 from grader.assignments.hw1.notebook_figures import has_bars, pictures, titles_of_pictures
 from grader.assignments.hw1.notebook_interface import Cells, Replay
 from grader.checks.closeness import reproduced_by
@@ -45,7 +51,9 @@ def test_image_grid(notebook: Replay) -> None:
         if len(titles) < GRID:
             return  # one image made of all of them: no title tells
         if sum(map(bool, titles)) < GRID:
-            raise CheckFailed(f"{titles.count('')} of the {len(titles)} images have no title; give each its class")
+            raise CheckFailed(
+                f"{titles.count('')} of the {len(titles)} images have no title; give each its class"
+            )
         if len(titles) == GRID and (odd := titled_twice(titles, CLASS_WORDS)):
             raise CheckFailed(f"the 16 images are not two of each class: {odd}")
 
@@ -57,6 +65,7 @@ def test_class_counts(notebook: Replay, blood: Cells) -> None:
         counts = class_counts(blood)
         if not has_bars(notebook.after("q4.1"), counts):
             raise CheckFailed(
-                f"no bar chart has the numbers of training images, {', '.join(map(str, counts))} in this profile, "
+                f"no bar chart has the numbers of training images, {', '.join(map(str, counts))} in "
+                "this profile, "
                 f"{blood.profile}"
             )

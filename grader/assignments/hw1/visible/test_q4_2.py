@@ -25,14 +25,14 @@ FEW, MANY = 64, 1000
 
 @check("q4.2.architecture")
 def test_architecture(notebook: Replay) -> None:
-    """model has the three linear layers of 2352-256-128-8."""
+    """Model has the three linear layers of 2352-256-128-8."""
     with reproduced_by("for p in model.parameters(): print(p.shape)"):
         require_architecture(notebook)
 
 
 @check("q4.2.logits")
 def test_logits(notebook: Replay, blood: Cells, unseen: Unseen) -> None:
-    """model gives logits of shape (N, 8), not probabilities."""
+    """Model gives logits of shape (N, 8), not probabilities."""
     with reproduced_by("print(model(images).shape, model(images).sum(dim=1))"):
         require_logits(asked(notebook, blood).outputs(unseen(FEW)[0]))
 
@@ -76,7 +76,7 @@ def test_plots(notebook: Replay) -> None:
 # A network that has learned anything is far above, whatever the seed.
 @check("q4.2.learns", false_alarm=1e-6)
 def test_learns(notebook: Replay, blood: Cells, unseen: Unseen, note: Callable[[str], None]) -> None:
-    """model knows most images that it has never seen."""
+    """Model knows most images that it has never seen."""
     with reproduced_by("print((model(images).argmax(dim=1) == labels).float().mean())"):
         images, labels = unseen(MANY)
         accuracy = asked(notebook, blood).accuracy(images, labels)

@@ -34,7 +34,7 @@ def test_all_preds(notebook: Replay, blood: Cells) -> None:
 
 @check("q4.3.accuracy", needs=("q4.3.all_labels", "q4.3.all_preds"))
 def test_accuracy(notebook: Replay, blood: Cells) -> None:
-    """accuracy is the share of test images that are predicted right, between 0 and 1."""
+    """Accuracy is the share of test images that are predicted right, between 0 and 1."""
     with reproduced_by("print(accuracy, np.mean(np.array(all_preds) == np.array(all_labels)))"):
         harvest = notebook.after("q4.3")
         require_accuracy(harvest, answers_of(harvest, blood))
@@ -42,7 +42,7 @@ def test_accuracy(notebook: Replay, blood: Cells) -> None:
 
 @check("q4.3.cm", needs=("q4.3.all_labels", "q4.3.all_preds"))
 def test_cm(notebook: Replay, blood: Cells) -> None:
-    """cm is the confusion matrix, true classes in rows and predicted ones in columns."""
+    """Cm is the confusion matrix, true classes in rows and predicted ones in columns."""
     with reproduced_by("print(cm, confusion_matrix(all_labels, all_preds))"):
         harvest = notebook.after("q4.3")
         require_confusion(harvest, answers_of(harvest, blood))

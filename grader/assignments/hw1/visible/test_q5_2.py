@@ -36,7 +36,7 @@ def test_list_of_activations(notebook: Replay, dataset: Mnist, rng: np.random.Ge
 
 @check("q5.2.stats")
 def test_stats(notebook: Replay) -> None:
-    """stats holds five means and five standard deviations for each method."""
+    """Stats holds five means and five standard deviations for each method."""
     with reproduced_by("print(stats)"):
         stored_statistics(notebook.after("q5.2"), "stats")
 
