@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from grader.datasets import load_bloodmnist, load_mnist, serve
+from grader.datasets.store import import_folder
 from grader.worker import served
 
 NEEDED = ("torch", "torchvision", "medmnist")
@@ -286,6 +287,36 @@ def test_what_is_served_is_what_the_trusted_side_loads(fast):
     np.testing.assert_array_equal(fast["digits"]().targets.numpy(), digits.train_labels)
     np.testing.assert_array_equal(fast["cells"]("val").imgs, cells.val_images)
     np.testing.assert_array_equal(fast["cells"]("test").labels[:, 0], cells.test_labels)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_full_data
+def test_all_of_both_sets_is_served_bit_for_bit(
+    torch, transforms, loader_of, *, real_mnist_folder, real_bloodmnist_folder, tmp_path, monkeypatch
+):
+    medmnist, datasets = pytest.importorskip("medmnist"), pytest.importorskip("torchvision.datasets")
+    monkeypatch.setitem(medmnist.INFO, "bloodmnist", dict(medmnist.INFO["bloodmnist"]))
+    for folder in (real_mnist_folder, real_bloodmnist_folder):
+        import_folder(folder, tmp_path / "data")
+    (tmp_path / "served").mkdir()
+    serve(tmp_path / "served", "full", tmp_path / "data")
+    sizes = []
+    for name, split in SPLITS:
+        folder, own = str(tmp_path / "served"), the_usual(transforms, name)
+        if name == "digits":
+            one = datasets.MNIST(folder, transform=own, **split)
+            other = served.mnist_class(folder, fast=True)("x", transform=own, **split)
+        else:
+            one = medmnist.BloodMNIST(root=folder, transform=own, **split)
+            other = served.bloodmnist_class(folder, fast=True)(transform=own, **split)
+        sizes.append(len(other))
+        loaders = [loader_of(data_set, batch_size=64, shuffle=True) for data_set in (one, other)]
+        orders = [torch.Generator().manual_seed(4) for _ in loaders]
+        for loader, order in zip(loaders, orders, strict=True):
+            loader.sampler.generator = order
+        for batch, fast_batch in zip(*loaders, strict=True):
+            assert all(a.equal(b) for a, b in zip(batch, fast_batch, strict=True))
+    assert sizes == [60_000, 10_000, 11_959, 1_712, 3_421]
 
 
 INSTALLED = """
