@@ -68,7 +68,8 @@ HW1 = Assignment(
 class GradeOptions:
     """What the caller may choose; `rubric` replaces the assignment's own, `limits` the policy's.
 
-    `visible_only` is the student's own run.
+    `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
+    not how many: what comes after the first check that does not pass is skipped.
     """
 
     questions: tuple[str, ...] = ()
@@ -83,11 +84,12 @@ class GradeOptions:
     assignment: Assignment = HW1
     limits: Limits | None = None
     visible_only: bool = False
+    only_first_loss: bool = False
 
     @property
     def is_grade(self) -> bool:
         """Whether the result may count as a grade."""
-        return not self.visible_only and self.min_isolation >= GRADE_MIN_ISOLATION
+        return not (self.visible_only or self.only_first_loss) and self.min_isolation >= GRADE_MIN_ISOLATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,7 @@ def _run(
         data_dir=(options.data_dir or default_data_dir()).resolve(),
         device=_device(options.device),
         seed=options.seed,
+        only_first_loss=options.only_first_loss,
     )
     return run_suites(request, suites=options.assignment.folder, files=plan.files, on_event=on_event)
 
@@ -288,6 +291,8 @@ def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
 def _note(options: GradeOptions) -> str | None:
     if options.visible_only:
         return "a self-check, not a grade"
+    if options.only_first_loss:
+        return "not a grade: nothing was tried after the first check that did not pass"
     if not options.is_grade:
         return (
             f"not a grade: isolation level {options.min_isolation} was accepted, "

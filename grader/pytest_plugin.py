@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import pytest
@@ -175,16 +175,21 @@ class Grading:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Skip a check when one that it needs ran and did not pass."""
+        """Skip a check when one that it needs ran and did not pass, or when the answer is known already."""
         self._skipped = None
+        if self.request.only_first_loss and len(self.passed()) < len(self._results):
+            self._skip("not tried, because points are lost already")
         for need in self._check_of(item).needs:
             result = self._results.get(need)
             if result is not None and result.outcome is Outcome.GRADER_ERROR:
                 raise MachineFault(f"not tried, because it needs {need}, in which the grader failed")
             if result is not None and result.outcome is not Outcome.PASSED:
                 title = result.check.title.rstrip(".")
-                self._skipped = f"not tried, because this did not pass: {title} ({need})"
-                pytest.skip(self._skipped)
+                self._skip(f"not tried, because this did not pass: {title} ({need})")
+
+    def _skip(self, reason: str) -> NoReturn:
+        self._skipped = reason
+        pytest.skip(reason)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> Generator[None, object, object]:

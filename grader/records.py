@@ -22,6 +22,7 @@ class GradingRequest:
 
     `checks` is in the order of execution; `places` says where the submission may define each name.
     `seed` replaces the submission's hash in the seeds of the checks, so that several get the same inputs.
+    `only_first_loss` skips whatever comes after the first check that does not pass.
     """
 
     submission_root: Path
@@ -36,6 +37,7 @@ class GradingRequest:
     data_dir: Path | None = None
     device: str = "cpu"
     seed: int | None = None
+    only_first_loss: bool = False
 
 
 def seed_of(request: GradingRequest, check_id: str) -> int:

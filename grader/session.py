@@ -38,6 +38,11 @@ SLACK_SECONDS = 120.0
 _LOG_BYTES = 4096
 _TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
 _INI = Path(__file__).with_name("suites.ini")
+# Parts of pytest that no suite uses; each takes time to load and hooks into every check.
+_NOT_USED = (
+    *("debugging", "doctest", "faulthandler", "junitxml", "monkeypatch", "pastebin", "recwarn"),
+    *("setuponly", "setupplan", "stepwise", "subtests", "unittest"),
+)
 _PYTEST_TESTS_PASSED_OR_FAILED = (0, 1)
 
 
@@ -238,6 +243,7 @@ def _command(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
         "--tb=short",
         "-p",
         "no:cacheprovider",
+        *(option for name in _NOT_USED for option in ("-p", f"no:{name}")),
         "-p",
         "pytest_jsonreport.plugin",
         "-p",

@@ -1,9 +1,10 @@
-"""What kind of machine this is, as far as advice depends on it."""
+"""What kind of machine this is: how much it can do at once, and what advice depends on."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 INSTALLERS = {
@@ -13,6 +14,13 @@ INSTALLERS = {
     "pacman": "pacman -S --noconfirm",
     "zypper": "zypper install -y",
 }
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":  # a container or `taskset` may give it fewer than there are
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def install_command(package: str) -> str:

@@ -112,6 +112,7 @@ class WorkerProcess:
         self._request_id = 0
         self._responses_bytes = 0
         self._stopped: Death | None = None
+        self._is_ending = threading.Event()  # of our own accord: there is nothing left to watch
         self._peak = Usage()
         self._held_up_s = 0.0  # as last seen by the watch
         self.held_up_s = 0.0  # in the last exchange
@@ -176,6 +177,7 @@ class WorkerProcess:
 
     def kill(self) -> int | None:
         """Stop the worker and whatever it started; return its exit status, negative for a signal."""
+        self._is_ending.set()
         self._end_group()
         self._connection.close()
         self._ended(REAP_SECONDS)
@@ -289,8 +291,8 @@ class WorkerProcess:
             return True
         if not is_running(self._worker_id):
             return False
-        time.sleep(WATCH_SECONDS)  # the end of its output is not the end of a worker
-        return True
+        # The end of its output is not the end of a worker, unless we are ending it ourselves.
+        return not self._is_ending.wait(WATCH_SECONDS)
 
     def _look(self) -> None:
         if self._worker_id == self._process.pid and self._command.tells_status:
