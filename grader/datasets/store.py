@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.datasets.bloodmnist import check_layout
-from grader.datasets.catalogue import CATALOGUE, Catalogue, verify
-from grader.datasets.idx import read_unpacked
+from grader.datasets.bloodmnist import BLOODMNIST, read_bloodmnist
+from grader.datasets.catalogue import CATALOGUE, Catalogue
 from grader.datasets.mnist import (
     HOW_TO_GET_DATA,
     RAW,
@@ -27,7 +26,6 @@ from grader.datasets.mnist import (
 from grader.errors import DataUnavailable, GraderError, UsageError
 from grader.settings import default_data_dir
 
-BLOODMNIST = "bloodmnist.npz"
 SUBFOLDERS = ("", "MNIST/raw", "raw", "mnist", "bloodmnist")  # where an import looks
 
 
@@ -86,15 +84,6 @@ def import_folder(
         )
     _write_all(contents)
     return imported
-
-
-def read_bloodmnist(path: Path, *, catalogue: Catalogue = CATALOGUE) -> tuple[bytes, str]:
-    """Read and verify a `bloodmnist.npz`; return its bytes and which version it is."""
-    candidates = {known.files[0]: known.source for known in catalogue.bloodmnist}
-    data = read_unpacked(path, limit_bytes=max(file.limit_bytes for file in candidates))
-    source = candidates[verify(data, tuple(candidates), path=path)]
-    check_layout(data, path=path)
-    return data, source
 
 
 def _holds_some_of_mnist(folders: tuple[Path, ...], catalogue: Catalogue) -> bool:
