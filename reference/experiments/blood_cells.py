@@ -19,10 +19,11 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from grader.datasets import BLOOD_CLASSES, BloodMnist, load_bloodmnist
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments import command_line, devices, figures
-from experiments.blood_data import BLOOD_CLASSES, BloodMnist, load_bloodmnist
 from experiments.evaluation import Evaluation, Example, Mistake, Quadrants, evaluate_answers, quadrants
 from experiments.training import (
     Split,
