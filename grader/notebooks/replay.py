@@ -346,7 +346,9 @@ class Replay:
             if self._runs.get(cell.position, _not_run(cell)).outcome is not CellOutcome.NOT_RUN
         ]
         if self._reruns_left > 0:
+            spent_s = self.student.spent_s
             self._start(ran)
+            self.student.spent_s = spent_s  # no check pays for what another one's call cost
 
     def _start(self, before: Sequence[CodeCell]) -> None:
         """Get a worker ready; if one was lost, do again what the cells before did, as time allows."""

@@ -37,15 +37,16 @@ def replayed(
     provider: str,
     data: Path | None = None,
     wanted: tuple[str, ...] = QUESTIONS,
+    devices: tuple[str, ...] = (),
     **limits: float,
 ) -> Iterator[Replay]:
-    """Replay a notebook that lies in `root`, under these limits; `notes` holds what was told meanwhile."""
+    """Replay a notebook that lies in `root`, under these limits."""
     policy = read_policy()
     policy = dataclasses.replace(policy, limits=dataclasses.replace(policy.limits, **limits))
     work = NotebookWork(
         notebook=notebook_of(*cells), root=root, questions=QUESTIONS, names=NOTEBOOK_NAMES, wanted=wanted
     )
-    options = ReplayOptions(provider=provider, min_isolation=1, policy=policy, data=data)
+    options = ReplayOptions(provider=provider, min_isolation=1, policy=policy, data=data, devices=devices)
     with scratch_copy(root) as scratch:
         replay = replay_of(work, options, scratch=scratch)
         try:

@@ -13,6 +13,7 @@ import pytest
 from grader.datasets import serve
 from grader.errors import CheckFailed, StudentExited, StudentFault, StudentRaised
 from grader.notebooks.replay import CellOutcome
+from grader.sandbox.machine import device_files, has_gpu
 from tests.contract.notebooks import replayed
 from tests.contract.submissions import write_package
 from tests.required import if_here
@@ -287,3 +288,16 @@ def test_one_question_alone_runs_what_it_needs_and_all_before_it_where_that_is_n
         assert replay.after("q4.3").value("cm") == [1]
     with replayed(folder, *cells, provider=best, wanted=("q5.1",)) as replay:
         assert replay.after("q5.1").value("initialize_weights") == 5
+
+
+@pytest.mark.needs_cuda
+@pytest.mark.skipif(not has_gpu(), reason="there is no GPU of NVIDIA's here")
+def test_a_network_is_trained_and_asked_on_the_gpu(folder, confining_provider):
+    cells = (
+        *("import torch", "## Q4.2", "model = torch.nn.Linear(4, 2).to('cuda')\nprint(model.weight.device)"),
+        "train_losses = [float(model(torch.ones(8, 4, device='cuda')).sum().detach())]",
+    )
+    with replayed(folder, *cells, provider=confining_provider, devices=device_files()) as replay:
+        assert "cuda:0" in replay.after("q4.2").printed, [run.message for run in replay.cells]
+        model = replay.after("q4.2").value("model")
+        assert replay.student.predict(model, np.ones((3, 4), np.float32)).shape == (3, 2)
