@@ -14,7 +14,7 @@ import importlib
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,10 @@ def content_of(
 # ----------------------------------------------------------------------------- runs of the reference
 
 
-def blood_runs(profile: str, data_dir: Path | None, plan: Iterable[tuple[int, str, int]]) -> list[Run]:
+def blood_runs(profile: str, data_dir: Path | None, plan: Iterable[tuple[int, str, int]]) -> Iterator[Run]:
     """Train the reference of Problem 4 once for each seed, scaling and size of a batch."""
     blood, training = _experiments("blood_cells"), _experiments("training")
     cells = load_bloodmnist(profile, data_dir)
-    runs: list[Run] = []
     for seed, scaling, batch_size in plan:
         order, network = training.seeded(seed), blood.BloodMLP()
         train, test = (
@@ -126,28 +125,24 @@ def blood_runs(profile: str, data_dir: Path | None, plan: Iterable[tuple[int, st
         ]
         images, labels = unseen_cells(profile, np.random.default_rng(seed), _UNSEEN, data_dir)
         unseen = _split(training, images, labels, scaling)
-        runs.append(
-            {
-                "seed": seed,
-                "scaling": scaling,
-                "batch_size": batch_size,
-                "losses": [round(each.loss, 4) for each in (passes[0], passes[-1])],
-                "accuracies": {
-                    name: round(training.evaluate(network.eval(), split).accuracy, 4)
-                    for name, split in (("test", test), ("unseen", unseen))
-                },
-            }
-        )
-    return runs
+        yield {
+            "seed": seed,
+            "scaling": scaling,
+            "batch_size": batch_size,
+            "losses": [round(each.loss, 4) for each in (passes[0], passes[-1])],
+            "accuracies": {
+                name: round(training.evaluate(network.eval(), split).accuracy, 4)
+                for name, split in (("test", test), ("unseen", unseen))
+            },
+        }
 
 
 def digit_runs(
     activation: str, profile: str, data_dir: Path | None, plan: Iterable[tuple[int, str, int]]
-) -> list[Run]:
+) -> Iterator[Run]:
     """Train the reference's four networks of Problem 5 for each seed, scaling and size of a batch."""
     study, training = _experiments("initialisation"), _experiments("training")
     digits = load_mnist(profile, data_dir)
-    runs: list[Run] = []
     for seed, scaling, batch_size in plan:
         order = training.seeded(seed)
         train = _split(training, digits.train_images, digits.train_labels, scaling)
@@ -164,16 +159,13 @@ def digit_runs(
             ]
             accuracies[method] = round(training.evaluate(network.logits, test).accuracy, 4)
             losses[method] = [round(each.loss, 4) for each in (passes[0], passes[-1])]
-        runs.append(
-            {
-                "seed": seed,
-                "scaling": scaling,
-                "batch_size": batch_size,
-                "losses": losses,
-                "accuracies": accuracies,
-            }
-        )
-    return runs
+        yield {
+            "seed": seed,
+            "scaling": scaling,
+            "batch_size": batch_size,
+            "losses": losses,
+            "accuracies": accuracies,
+        }
 
 
 def plan_of(question: str, runs: int) -> list[tuple[int, str, int]]:
@@ -193,10 +185,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = plan_of(options.question, options.runs)
     if options.question == "q4.2":
         sha256 = load_bloodmnist(options.profile, options.data_dir).sha256
-        runs = blood_runs(options.profile, options.data_dir, plan)
+        trained = blood_runs(options.profile, options.data_dir, plan)
     else:
         sha256 = load_mnist(options.profile, options.data_dir).sha256
-        runs = digit_runs(ACTIVATIONS[options.question], options.profile, options.data_dir, plan)
+        trained = digit_runs(ACTIVATIONS[options.question], options.profile, options.data_dir, plan)
+    runs = []
+    for run in trained:
+        runs.append(run)
+        sys.stdout.write(f"run {len(runs)} of {len(plan)}: {json.dumps(run)}\n")
+        sys.stdout.flush()
     content = content_of(
         options.question,
         options.profile,
