@@ -131,7 +131,7 @@ def missing_outputs(pairs: Sequence[Pair]) -> Iterator[Flag]:
         )
         return
     numbers = ", ".join(str(pair.cell.number) for pair in silent[1:9])
-    others = f"; the same holds for code cells {numbers}" if numbers else ""
+    others = f"; the same holds for cells {numbers}" if numbers else ""
     yield flagged(
         "missing_output", first.cell, f"no output is stored below it, and the replay shows {what}{others}"
     )

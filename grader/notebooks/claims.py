@@ -1,6 +1,6 @@
 """What a submitted notebook claims, held against what the same notebook does when we run it.
 
-A finding is a flag for a person to look at, and never costs a point. It names the code cell (counted from 1)
+A finding is a flag for a person to look at, and never costs a point. It names the cell (counted from 1)
 and its first line, what is stored there, what the replay gave, and how far seeds and machines could move it.
 
 An honest notebook that ran from top to bottom, on any machine and with any seed, gets none:

@@ -44,7 +44,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class StoredCell:
-    """A code cell as it was handed in; `number` counts the code cells from 1."""
+    """A code cell as it was handed in; `number` counts all cells from 1, as the replay's messages do."""
 
     number: int
     source: str
@@ -57,8 +57,8 @@ def read_stored(notebook: bytes) -> tuple[StoredCell, ...]:
 
     Raise UnreadableNotebook and nothing else, in bounded time and memory.
     """
-    code = [cell for cell in raw_cells(notebook) if cell.get("cell_type") == "code"]
-    return tuple(_stored(number, cell) for number, cell in enumerate(code, start=1))
+    cells = enumerate(raw_cells(notebook), start=1)
+    return tuple(_stored(number, cell) for number, cell in cells if cell.get("cell_type") == "code")
 
 
 def shown_by(outputs: object) -> Shown:
