@@ -12,7 +12,7 @@ from grader.notebooks.abilities import Abilities
 from grader.notebooks.stored import Shown, StoredCell
 from grader.plain_text import one_line
 
-MAX_LINES = 2_000  # of one cell that are compared
+MAX_LINES = 1_000  # of one cell that are compared
 _QUOTED_BYTES = 90
 
 # Lines that depend on the machine and on what was there already, and not on the source.

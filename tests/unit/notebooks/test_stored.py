@@ -46,8 +46,8 @@ def test_all_cells_are_counted_from_one_and_code_is_kept():
         book(text_cell("# Q4.1"), code("a = 1", count=3), text_cell("x"), code("b", result("1")))
     )
     assert [(cell.number, cell.source, cell.execution_count) for cell in cells] == [
-        (1, "a = 1", 3),
-        (2, "b", 1),
+        (2, "a = 1", 3),
+        (4, "b", 1),
     ]
     assert [cell.shown.is_empty for cell in cells] == [True, False]
 
@@ -96,6 +96,12 @@ def test_the_pictures_of_a_notebook_of_60_megabytes_are_counted():
     )
     assert 59e6 < len(content) < 64e6
     assert sum(cell.shown.pictures for cell in read_stored(content)) > 30
+
+
+@pytest.mark.parametrize("cells", [[code("a = 1")] * 401, [code("x = 1\n" * 10_000)] * 9])
+def test_more_code_than_any_homework_has_is_not_compared(cells):
+    with pytest.raises(UnreadableNotebook, match="it has more than"):
+        read_stored(book(*cells))
 
 
 def test_the_starter_stores_nothing():
