@@ -14,6 +14,8 @@ import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from grader.notebooks.quantities import words_of
+
 MAX_SOURCE_CHARACTERS = 100_000  # of one cell; of a longer one everything is believed
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _BEGIN_EXPRESSIONS = frozenset({"not", "None", "True", "False", "lambda", "await"})
@@ -71,6 +73,11 @@ class Source:
         return frozenset().union(*(line.names for line in self.lines or ()))
 
     @property
+    def bound(self) -> frozenset[str]:
+        """Every name that it binds."""
+        return frozenset().union(*(line.bound for line in self.lines or ()))
+
+    @property
     def shows_value(self) -> bool:
         """Whether it ends in an expression, whose value a notebook shows."""
         return self.lines is None or bool(self.lines and self.lines[-1].is_expression)
@@ -82,6 +89,8 @@ class Abilities:
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = {source: read_source(source) for source in sources}
         self._made_of = _made_of(self._sources.values())
+        self._behind: dict[str, frozenset[str]] = {}  # what was asked for already
+        self._words = [(read.bound, words_of(source)) for source, read in self._sources.items()]
 
     def shows_value(self, source: str) -> bool:
         """Whether the notebook shows the value of its last line."""
@@ -104,22 +113,20 @@ class Abilities:
 
     def names_behind(self, source: str) -> frozenset[str]:
         """Return every name that the cell uses, and those of the notebook's own code behind them."""
-        reached: set[str] = set()
-        waiting = set(self._sources[source].names)
-        while waiting:
-            reached |= waiting
-            waiting = set().union(*(self._made_of.get(name, ()) for name in waiting)) - reached
-        return frozenset(reached)
+        if source not in self._behind:
+            reached: set[str] = set()
+            waiting = set(self._sources[source].names)
+            while waiting:
+                reached |= waiting
+                waiting = set().union(*(self._made_of.get(name, ()) for name in waiting)) - reached
+            self._behind[source] = frozenset(reached)
+        return self._behind[source]
 
-    def sources_behind(self, source: str) -> list[str]:
-        """Return the cell and every cell that binds a name which it leads to."""
+    def words_behind(self, source: str) -> frozenset[str]:
+        """Return the words of the cell and of every cell that binds a name which it leads to."""
         behind = self.names_behind(source)
-        others = (
-            text
-            for text, read in self._sources.items()
-            if any(not line.bound.isdisjoint(behind) for line in read.lines or ())
-        )
-        return [source, *others]
+        others = (words for bound, words in self._words if not bound.isdisjoint(behind))
+        return words_of(source).union(*others)
 
     def _can(self, source: str, able: frozenset[str]) -> bool:
         if self._sources[source].lines is None:

@@ -66,9 +66,7 @@ def other_source(pair: Pair, context: Context) -> Iterator[Flag]:
     """Tell of a line whose words are neither in the cell nor in what the replay printed there."""
     if not pair.is_ok or not pair.replayed.text.strip():
         return
-    own = words_of(pair.replayed.text) | words_of(
-        " ".join(context.abilities.sources_behind(pair.cell.source))
-    )
+    own = words_of(pair.replayed.text) | context.abilities.words_behind(pair.cell.source)
     for line in pair.cell.shown.printed.splitlines()[:MAX_LINES]:
         words = words_of(line[:1000])
         is_known = len(words & own) >= len(words) / 2 or words <= context.vocabulary
@@ -131,7 +129,7 @@ def missing_outputs(pairs: Sequence[Pair]) -> Iterator[Flag]:
         )
         return
     numbers = ", ".join(str(pair.cell.number) for pair in silent[1:9])
-    others = f"; the same holds for code cells {numbers}" if numbers else ""
+    others = f"; the same holds for cells {numbers}" if numbers else ""
     yield flagged(
         "missing_output", first.cell, f"no output is stored below it, and the replay shows {what}{others}"
     )

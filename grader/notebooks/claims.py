@@ -1,6 +1,6 @@
 """What a submitted notebook claims, held against what the same notebook does when we run it.
 
-A finding is a flag for a person to look at, and never costs a point. It names the code cell (counted from 1)
+A finding is a flag for a person to look at, and never costs a point. It names the cell (counted from 1)
 and its first line, what is stored there, what the replay gave, and how far seeds and machines could move it.
 
 An honest notebook that ran from top to bottom, on any machine and with any seed, gets none:
@@ -31,6 +31,7 @@ from grader.notebooks.reading import UnreadableNotebook
 from grader.notebooks.stored import Shown, StoredCell, read_stored, shown_by
 
 MAX_FLAGS = 12
+MAX_COMPARED_CHARACTERS = 3_000_000  # of stored text; an honest notebook has some 20,000
 
 # Most telling first: what cannot be, then what no seed explains, then what is only worth knowing.
 KINDS = (
@@ -91,8 +92,11 @@ def find_claims(submitted: bytes, runs: Sequence[Run], *, same_data: bool = True
 
 def _paired(cells: Sequence[StoredCell], runs: Sequence[Run]) -> list[Pair]:
     """Give each stored cell the next run of the same source; both are in the notebook's order."""
-    pairs, start = [], 0
+    pairs, start, left = [], 0, MAX_COMPARED_CHARACTERS
     for cell in cells:
+        left -= len(cell.shown.text)
+        if left < 0:
+            break
         here = next((at for at in range(start, len(runs)) if runs[at].source == cell.source), None)
         if here is not None:
             start = here + 1

@@ -12,7 +12,7 @@ from grader.notebooks.abilities import Abilities
 from grader.notebooks.stored import Shown, StoredCell
 from grader.plain_text import one_line
 
-MAX_LINES = 2_000  # of one cell that are compared
+MAX_LINES = 1_000  # of one cell that are compared
 _QUOTED_BYTES = 90
 
 # Lines that depend on the machine and on what was there already, and not on the source.
@@ -81,14 +81,14 @@ class Context:
 
 def flagged(kind: str, cell: StoredCell, message: str) -> Flag:
     """Return a flag about a cell, which its message names."""
-    return Flag(kind, f"{named(cell)}: {message}", f"notebook, code cell {cell.number}")
+    return Flag(kind, f"{named(cell)}: {message}", f"notebook, cell {cell.number}")
 
 
 def named(cell: StoredCell) -> str:
     """Return a cell's number and its first line that is no comment."""
     lines = (line.strip() for line in cell.source.splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    return f"code cell {cell.number} ({quoted(first)})" if first else f"code cell {cell.number}"
+    return f"cell {cell.number} ({quoted(first)})" if first else f"cell {cell.number}"
 
 
 def quoted(text: str) -> str:

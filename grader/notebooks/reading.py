@@ -57,8 +57,8 @@ def read_cells(notebook: bytes) -> tuple[Cell, ...]:
     """Return a notebook's cells; raise UnreadableNotebook and nothing else, in bounded time and memory."""
     cells = tuple(map(_cell, raw_cells(notebook)))
     texts = [cell.text for cell in cells if cell.is_text]
-    _at_most(sum(map(len, texts)), MAX_TEXT_CHARACTERS, "characters of text")
-    _at_most(sum(len(text.splitlines()) for text in texts), MAX_TEXT_LINES, "lines of text")
+    at_most(sum(map(len, texts)), MAX_TEXT_CHARACTERS, "characters of text")
+    at_most(sum(len(text.splitlines()) for text in texts), MAX_TEXT_LINES, "lines of text")
     return cells
 
 
@@ -97,18 +97,19 @@ def _content(notebook: bytes) -> Any:
 
 def _within_limits(notebook: bytes) -> bytes:
     """Return the bytes without their long strings, once it is known that they are harmless to parse."""
-    _at_most(len(notebook), MAX_NOTEBOOK_BYTES, "bytes")
-    _at_most(notebook.count(b'"'), MAX_QUOTES, "quotation marks")
+    at_most(len(notebook), MAX_NOTEBOOK_BYTES, "bytes")
+    at_most(notebook.count(b'"'), MAX_QUOTES, "quotation marks")
     skeleton = _STRING.sub(b"", notebook)
-    _at_most(sum(map(skeleton.count, (b",", b"[", b"{"))), MAX_VALUES, "values")
+    at_most(sum(map(skeleton.count, (b",", b"[", b"{"))), MAX_VALUES, "values")
     steps = map(_STEP.__getitem__, skeleton.translate(None, _NOT_BRACKETS))
-    _at_most(max(accumulate(steps), default=0), MAX_DEPTH, "levels")
+    at_most(max(accumulate(steps), default=0), MAX_DEPTH, "levels")
     kept = _STRING.sub(_shortened, notebook)
-    _at_most(len(kept), MAX_KEPT_BYTES, "bytes beside its figures")
+    at_most(len(kept), MAX_KEPT_BYTES, "bytes beside its figures")
     return kept
 
 
-def _at_most(count: int, limit: int, what: str) -> None:
+def at_most(count: int, limit: int, what: str) -> None:
+    """Raise UnreadableNotebook where there is more of something than is looked at."""
     if count > limit:
         raise UnreadableNotebook(f"it has more than {limit:,} {what}")
 
@@ -141,7 +142,7 @@ def _found(content: Any) -> Iterator[Mapping[str, Any]]:
     if not any(isinstance(cells, list) for cells in lists):
         raise UnreadableNotebook("it holds no list of cells")
     every = [cell for cells in lists if isinstance(cells, list) for cell in cells]
-    _at_most(len(every), MAX_CELLS, "cells")
+    at_most(len(every), MAX_CELLS, "cells")
     return (cell for cell in every if isinstance(cell, dict))
 
 

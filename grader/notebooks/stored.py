@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grader.notebooks.reading import raw_cells, text_of
+from grader.notebooks.reading import at_most, raw_cells, text_of
 
+MAX_CODE_CELLS = 400  # the homework takes some 40
+MAX_CODE_CHARACTERS = 500_000  # of all code cells together
 MAX_SHOWN_CHARACTERS = 200_000  # of one cell; what is behind is not compared
 MAX_OUTPUTS = 2_000  # of one cell
 _NAME_CHARACTERS = 80
@@ -44,7 +46,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class StoredCell:
-    """A code cell as it was handed in; `number` counts the code cells from 1."""
+    """A code cell as it was handed in; `number` counts all cells from 1, as the replay's messages do."""
 
     number: int
     source: str
@@ -57,8 +59,12 @@ def read_stored(notebook: bytes) -> tuple[StoredCell, ...]:
 
     Raise UnreadableNotebook and nothing else, in bounded time and memory.
     """
-    code = [cell for cell in raw_cells(notebook) if cell.get("cell_type") == "code"]
-    return tuple(_stored(number, cell) for number, cell in enumerate(code, start=1))
+    cells = enumerate(raw_cells(notebook), start=1)
+    code = [(number, cell) for number, cell in cells if cell.get("cell_type") == "code"]
+    at_most(len(code), MAX_CODE_CELLS, "code cells")
+    stored = tuple(_stored(number, cell) for number, cell in code)
+    at_most(sum(len(cell.source) for cell in stored), MAX_CODE_CHARACTERS, "characters of code")
+    return stored
 
 
 def shown_by(outputs: object) -> Shown:

@@ -31,9 +31,9 @@ def claimed(text, replayed, source=PRINT, *, same_data=True):
 def test_a_flag_names_cell_claim_replay_and_spread():
     (flag,) = claimed("test accuracy: 0.9731\n", "test accuracy: 0.8629\n")
     assert flag.kind == "claimed_accuracy"
-    assert flag.where == "notebook, code cell 1"
+    assert flag.where == "notebook, cell 1"
     assert flag.message == (
-        "code cell 1 (`model.eval()`): its stored output says `test accuracy: 0.9731`; where that has the "
+        "cell 1 (`model.eval()`): its stored output says `test accuracy: 0.9731`; where that has the "
         "accuracy 0.9731, the replay has 0.8629; another seed or machine changes it by at most 0.067"
     )
 
@@ -258,7 +258,7 @@ def test_a_missing_output_is_told_with_the_cells():
         (code("print('c d')", count=2), "c d\n"),
     ]
     (flag,) = flags(*cells)
-    assert (flag.kind, flag.where) == ("missing_output", "notebook, code cell 2")
+    assert (flag.kind, flag.where) == ("missing_output", "notebook, cell 2")
 
 
 def test_a_notebook_without_any_output_is_one_flag():
@@ -275,7 +275,7 @@ def test_cells_that_ran_in_another_order_are_told_by_the_first_pair():
     cells = [(code("a = 1", count=3), ""), (code("b = a", count=2), ""), (code("c = 1", count=1), "")]
     (flag,) = flags(*cells)
     assert flag.kind == "execution_order"
-    assert "it ran as [2], and code cell 1 (`a = 1`) above it as [3]" in flag.message
+    assert "it ran as [2], and cell 1 (`a = 1`) above it as [3]" in flag.message
 
 
 def test_gaps_in_the_counts_and_cells_that_never_ran_are_fine():
