@@ -42,7 +42,8 @@ from grader.model import (
     Outcome,
     Visibility,
 )
-from grader.notebooks.replay import NotebookWork, Replay, ReplayOptions, replay_of, scratch_copy
+from grader.notebooks.claims import find_claims
+from grader.notebooks.replay import CellOutcome, NotebookWork, Replay, ReplayOptions, replay_of, scratch_copy
 from grader.records import (
     GradingRequest,
     finite,
@@ -202,7 +203,17 @@ class Grading:
         if self._isolation is None:
             self._isolation = replay.student.isolation
             self._versions = dict(replay.student.versions)
+        self._flags += self._claims(replay)
         return replay
+
+    def _claims(self, replay: Replay) -> list[Flag]:
+        """Hold the stored outputs against the replay; a fault of ours in that costs the findings only."""
+        ran = [cell for cell in replay.cells if cell.outcome is not CellOutcome.NOT_RUN]
+        try:
+            return find_claims(replay.notebook, ran, same_data=self.request.profile == "full")
+        except Exception as error:  # noqa: BLE001 -- whatever fails in us there, the checks go on
+            reason = f"the stored outputs were not compared: the grader failed ({type(error).__name__})"
+            return [Flag("stored_outputs_unreadable", reason, where="notebook")]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -218,6 +218,11 @@ class Replay:
         self._driver = CellDriver([cell.source for cell in self._all], self._execute)
 
     @property
+    def notebook(self) -> bytes:
+        """The notebook as it was handed in."""
+        return self._work.notebook
+
+    @property
     def cells(self) -> tuple[CellRun, ...]:
         """Every code cell in order; those that nobody asked for are NOT_RUN."""
         return tuple(self._runs.get(cell.position, _not_run(cell)) for cell in self._all)
