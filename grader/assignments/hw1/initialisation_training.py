@@ -35,8 +35,8 @@ CHANCE_ACCURACY, CHANCE_LOSS = 0.2, 0.05
 LEARNS_ACCURACY = 0.5
 _FALL = 0.7  # of the first epoch's loss
 # The network that is trained here is as deep and half as wide, and learns in a second. A single step can
-# throw it back for a while, and a slow start can be bad luck: the best of several looks counts, and a training
-# that disagrees with the notebook is repeated from new weights.
+# throw it back for a while, and a slow start can be bad luck: the best of several looks counts, and a
+# training that disagrees with the notebook is repeated from new weights.
 _WIDTH, _STEPS, _BATCH, _LEARNING_RATE = 128, 600, 64, 0.1
 _LOOK_EVERY, _SURE, _ATTEMPTS = 50, 0.75, 3
 
