@@ -19,7 +19,7 @@ from grader.checks.excerpts import excerpt
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.errors import CheckFailed
 
-# Of the medmnist class names, as a text may shorten them: the first word is enough to tell them apart.
+# Names of classes for a message, and how a text may shorten them.
 CLASS_WORDS = (
     "basophil",
     "eosinophil",
@@ -29,6 +29,16 @@ CLASS_WORDS = (
     "monocyte",
     "neutrophil",
     "platelet",
+)
+CLASS_PATTERNS = (
+    r"\bbaso",
+    r"\beos",
+    r"\beryth",
+    r"\bimm|granulo|\big\b",
+    r"\blymph",
+    r"\bmono",
+    r"\bneut",
+    r"\bplate",
 )
 SHOWN = 5
 _SAME = 1e-6  # of an accuracy, which may have been a float32
@@ -323,11 +333,15 @@ def _is_table_row(line: str) -> bool:
 
 def _classes_in(text: str) -> set[int]:
     lowered = text[:500].lower()
-    named = {index for index, word in enumerate(CLASS_WORDS) if word in lowered}
-    if named:
+    if named := classes_named(lowered):
         return named
     indices = [int(digit) for digit in re.findall(r"(?<![\w.,])[0-7](?![\w.])", lowered)]
     return set(indices[:2])
+
+
+def classes_named(text: str) -> set[int]:
+    """Return the classes that a text names."""
+    return {index for index, word in enumerate(CLASS_PATTERNS) if re.search(word, text.lower())}
 
 
 def require_misclassified_shown(harvest: Harvest, answers: Answers) -> None:

@@ -6,13 +6,13 @@ can be given to the network in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from grader.assignments.hw1.notebook_interface import Cells, Harvest, Images, Replay
+from grader.assignments.hw1.notebook_interface import Cells, Images, Replay
 from grader.assignments.hw1.notebook_values import object_named, whole_numbers
 from grader.checks.closeness import describe, require_array
 from grader.checks.tolerance import Array, FloatArray, as_float
@@ -188,23 +188,12 @@ def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else describe(value)
 
 
-def titled_twice(harvest_titles: Sequence[str], names: Sequence[str]) -> str | None:
+def titled_twice(titles: Sequence[str], classes_named: Callable[[str], set[int]]) -> str | None:
     """Return what is wrong with the titles of 16 images, two of each class, or None."""
-    groups: dict[str, int] = {}
-    for title in harvest_titles:
-        groups[_class_of(title, names)] = groups.get(_class_of(title, names), 0) + 1
-    if odd := [group for group, count in groups.items() if count != 2]:
-        return f"{odd[0][:40]!r} stands beside {groups[odd[0]]} of them"
+    groups: dict[object, list[str]] = {}
+    for title in titles:
+        named = classes_named(title)
+        groups.setdefault(named.pop() if len(named) == 1 else title.lower(), []).append(title)
+    if odd := [group for group in groups.values() if len(group) != 2]:
+        return f"{odd[0][0][:40]!r} stands beside {len(odd[0])} of them"
     return None
-
-
-def _class_of(title: str, names: Sequence[str]) -> str:
-    """Return the class that a title names, or else the title itself."""
-    text = title.lower()
-    named = [name for name in names if name.lower().partition(" ")[0].partition("(")[0] in text]
-    return named[0] if len(named) == 1 else text
-
-
-def figures_of(notebook: Replay) -> Harvest:
-    """Return what Q4.1 left, for its figures."""
-    return notebook.after("q4.1")

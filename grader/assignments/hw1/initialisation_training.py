@@ -34,8 +34,11 @@ CHANCE_ACCURACY, CHANCE_LOSS = 0.2, 0.05
 # Far from both what is seen of networks that learn, 0.73 and more, and of those that do not.
 LEARNS_ACCURACY = 0.5
 _FALL = 0.7  # of the first epoch's loss
-# The network that is trained here is as deep and half as wide, and learns in two seconds.
-_WIDTH, _STEPS, _BATCH, _LEARNING_RATE = 128, 500, 64, 0.1
+# The network that is trained here is as deep and half as wide, and learns in a second. A single step can
+# throw it back for a while, and a slow start can be bad luck: the best of several looks counts, and a
+# training that disagrees with the notebook is repeated from new weights.
+_WIDTH, _STEPS, _BATCH, _LEARNING_RATE = 128, 600, 64, 0.1
+_LOOK_EVERY, _SURE, _ATTEMPTS = 50, 0.75, 3
 
 Float32 = npt.NDArray[np.float32]
 
@@ -219,13 +222,17 @@ def require_reproduced(
     """Train from the student's own initial weights; what learns here has to have learned there."""
     found = {}
     for method in METHODS:
-        found[method] = accuracy = trained_again(notebook, method, activation, dataset, rng)
         reported = accuracies[method]
-        if (accuracy >= LEARNS_ACCURACY) != (reported >= LEARNS_ACCURACY):
+        for _ in range(_ATTEMPTS):
+            found[method] = accuracy = trained_again(notebook, method, activation, dataset, rng)
+            if agrees := (accuracy >= LEARNS_ACCURACY) == (reported >= LEARNS_ACCURACY):
+                break
+        if not agrees:
             raise CheckFailed(
                 f"{names.accuracies}[{method!r}] is {reported:.4g}, but a {activation} network that "
                 "starts from "
-                f"your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after {_STEPS} steps of "
+                f"your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at most "
+                f"{_STEPS} steps of "
                 "SGD(0.1): do the networks start from initialize_weights?",
                 expected=f"{accuracy:.4g}",
                 got=f"{reported:.4g}",
@@ -250,16 +257,21 @@ def trained_again(
 def accuracy_after(
     weights: Sequence[Float32], activation: str, dataset: Mnist, rng: np.random.Generator
 ) -> float:
-    """Train with SGD from these weights, (fan_in, fan_out) each, and no biases; return the accuracy."""
+    """Train with SGD from these weights, (fan_in, fan_out) each, and no biases; return the best accuracy."""
     W = [each.copy() for each in weights]
     b = [np.zeros(each.shape[1], dtype=np.float32) for each in weights]
     x, labels = _rows(dataset.train_images), dataset.train_labels
+    test_images, best = _rows(dataset.test_images), 0.0
     with np.errstate(all="ignore"):  # weights that explode end at chance, as they should
-        for _ in range(_STEPS):
+        for step in range(1, _STEPS + 1):
             rows = rng.integers(len(x), size=_BATCH)
             _step(W, b, x[rows], labels[rows], activation)
-        predictions = _passes(W, b, _rows(dataset.test_images), activation)[-1].argmax(axis=1)
-    return float(np.mean(predictions == dataset.test_labels))
+            if step % _LOOK_EVERY == 0:
+                predictions = _passes(W, b, test_images, activation)[-1].argmax(axis=1)
+                best = max(best, float(np.mean(predictions == dataset.test_labels)))
+                if best >= _SURE:
+                    break
+    return best
 
 
 def _passes(W: Sequence[Float32], b: Sequence[Float32], x: Float32, activation: str) -> list[Float32]:

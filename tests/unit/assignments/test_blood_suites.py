@@ -378,6 +378,9 @@ RIGHT_4_3 = {
         "printed": REPORT
         + "".join(f"true: {right.CLASSES[a]}\npred: {right.CLASSES[b]}\n\n" for a, b in PAIRS)
     },
+    "short names": {
+        "printed": REPORT + "".join(f"{right.CLASSES[a][:5]} as {right.CLASSES[b][:5]}\n" for a, b in PAIRS)
+    },
     "numbers in the plot": {
         "figures": (Figure((Axes(texts=tuple(str(n) for n in FOUND["cm"].ravel())),)), right.images(5))
     },

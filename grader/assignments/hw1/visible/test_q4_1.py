@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.assignments.hw1.blood_evaluation import CLASS_WORDS
+from grader.assignments.hw1.blood_evaluation import classes_named
 from grader.assignments.hw1.blood_pixels import (
     SPLITS,
     class_counts,
@@ -54,7 +54,7 @@ def test_image_grid(notebook: Replay) -> None:
             raise CheckFailed(
                 f"{titles.count('')} of the {len(titles)} images have no title; give each its class"
             )
-        if len(titles) == GRID and (odd := titled_twice(titles, CLASS_WORDS)):
+        if len(titles) == GRID and (odd := titled_twice(titles, classes_named)):
             raise CheckFailed(f"the 16 images are not two of each class: {odd}")
 
 
