@@ -73,7 +73,8 @@ class GradeOptions:
     """What the caller may choose; `rubric` replaces the assignment's own, `limits` the policy's.
 
     `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
-    not how many: what comes after the first check that does not pass is skipped.
+    not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
+    notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
     """
 
     questions: tuple[str, ...] = ()
@@ -89,6 +90,7 @@ class GradeOptions:
     limits: Limits | None = None
     visible_only: bool = False
     only_first_loss: bool = False
+    fast_data: bool = True
 
     @property
     def is_grade(self) -> bool:
@@ -228,6 +230,7 @@ def _run(
         device=_device(options.device, plan),
         seed=options.seed,
         only_first_loss=options.only_first_loss,
+        fast_data=options.fast_data,
         notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
         questions=tuple(question.id for question in plan.rubric.questions),
         names=options.assignment.names,

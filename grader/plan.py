@@ -45,11 +45,16 @@ class PlannedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The selection from the rubric for one grading; `hidden` are the checks left out of a self-check."""
+    """The selection from the rubric for one grading.
+
+    `hidden` are the checks left out of a self-check, `on_request` the questions that it leaves out unless
+    they are asked for, since they replay a notebook for minutes.
+    """
 
     rubric: Rubric
     questions: tuple[PlannedQuestion, ...]
     hidden: tuple[PlannedCheck, ...] = ()
+    on_request: tuple[str, ...] = ()
 
     @property
     def checks(self) -> tuple[PlannedCheck, ...]:
@@ -118,16 +123,22 @@ def make_plan(
     """Select questions and pair their checks with points.
 
     `visible_only` is the student's own run: no hidden checks, no written parts, no questions
-    without checks. Raise UsageError for unknown questions and for a rubric that does not fit the suites.
+    without checks, and none that replay the notebook unless they are asked for. Raise UsageError for unknown
+    questions and for a rubric that does not fit the suites.
     """
     agree(rubric, declared)
-    selected = select(rubric, wanted)
+    names = tuple(wanted)
+    selected = select(rubric, names)
     questions = tuple(_planned(question, declared, is_installed) for question in selected)
     if not visible_only:
         return Plan(rubric, questions)
+    on_request: tuple[str, ...] = ()
+    if not names:
+        on_request = tuple(planned.question.id for planned in questions if _replays(planned))
+        questions = tuple(planned for planned in questions if not _replays(planned))
     hidden = tuple(planned for question in questions for planned in question.checks if _is_hidden(planned))
     visible = (_visible_part(question) for question in questions)
-    return Plan(rubric, tuple(question for question in visible if question.checks), hidden)
+    return Plan(rubric, tuple(question for question in visible if question.checks), hidden, on_request)
 
 
 def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:
@@ -169,6 +180,10 @@ def _not_run_reason(question: Question, installed: Callable[[str], bool]) -> str
         return None  # a person marks all of it
     reason = f"this version has no automatic checks for {question.id} yet"
     return f"{reason} (they will need {missing}: {EXPERIMENTS_COMMAND})" if missing else reason
+
+
+def _replays(planned: PlannedQuestion) -> bool:
+    return planned.question.needs_notebook and bool(planned.checks)
 
 
 def _is_hidden(planned: PlannedCheck) -> bool:

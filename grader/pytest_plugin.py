@@ -415,6 +415,7 @@ def pytest_grader_replay_notebook(
         min_isolation=grading_request.min_isolation,
         policy=replace(read_policy(), limits=grading_request.limits),
         data=cleanup.enter_context(_served(grading_request)),
+        fast_data=grading_request.fast_data,
         devices=device_files() if uses_gpu else (),
         seed=seed_of(grading_request, "notebook"),
         notify=notify,

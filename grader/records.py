@@ -22,7 +22,8 @@ class GradingRequest:
 
     `checks` is in the order of execution; `places` says where the submission may define each name.
     `seed` replaces the submission's hash in the seeds of the checks, so that several get the same inputs.
-    `only_first_loss` skips whatever comes after the first check that does not pass.
+    `only_first_loss` skips whatever comes after the first check that does not pass. `fast_data` serves a
+    notebook its images by the batch.
     `notebook` is its path in the submission, `questions` are the assignment's in order, and `names` what each
     question of the notebook leaves behind.
     """
@@ -40,6 +41,7 @@ class GradingRequest:
     device: str = "cpu"
     seed: int | None = None
     only_first_loss: bool = False
+    fast_data: bool = True
     notebook: str | None = None
     questions: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)

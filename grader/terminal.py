@@ -126,6 +126,8 @@ def print_self_check(console: Console, report: Report, plan: Plan) -> None:
     passed, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
     console.print()
     console.print(f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}")
+    if plan.on_request:
+        console.print(on_request_sentence(plan.on_request))
     console.print("This is a self-check, not a grade.")
 
 
@@ -152,6 +154,15 @@ def hidden_sentence(plan: Plan) -> str:
     if len(plan.hidden) == 1:
         return f"1 hidden check worth {worth} points is not shown here."
     return f"{len(plan.hidden)} hidden checks worth {worth} points are not shown here."
+
+
+def on_request_sentence(questions: Sequence[str]) -> str:
+    """Say which questions were left out of a self-check, and how to have them."""
+    problems = dict.fromkeys(question.partition(".")[0] for question in questions)
+    return (
+        f"{questions[0].upper()} to {questions[-1].upper()} run your notebook, which takes minutes: "
+        f"grader check . {' '.join(problems)}"
+    )
 
 
 def check_lines(check: CheckReport, *, width: int) -> list[Text]:
