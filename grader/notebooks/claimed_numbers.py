@@ -108,6 +108,8 @@ def _claimed_number(cell: StoredCell, found: _Compared, context: Context) -> Fla
     reason = SPREADS[kind].reason
     if found.middle_of:
         reason = reason.replace("it by", f"the middle one of these {found.middle_of} by")
+    if not context.same_data:
+        reason = reason.replace("another seed or machine changes", "other images, seeds and machines change")
     is_known = spread is not None and 0 < spread < math.inf
     return flagged(
         _KIND_OF_NUMBER.get(kind, "claimed_number"),

@@ -85,7 +85,7 @@ _SEEDS = "another seed or machine changes it by at most"
 SPREADS: Mapping[Kind, Spread] = {
     Kind.ACCURACY: Spread(_SEEDS, _of_accuracy, lambda value: 0.4 * _of_accuracy(value), lambda _: 0.3),
     Kind.LOSS: Spread(
-        _SEEDS, lambda value: 0.05 + 0.3 * abs(value), lambda value: 0.005 + 0.1 * abs(value), None
+        _SEEDS, lambda value: 0.2 + 0.3 * abs(value), lambda value: 0.005 + 0.1 * abs(value), None
     ),
     Kind.STATISTIC: Spread(
         "another draw of the weights changes it by at most",
