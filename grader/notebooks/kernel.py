@@ -65,6 +65,7 @@ class NotebookStudent(Student):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._prepared_life = 0
+        self._question = ""
         super().__init__(*args, **kwargs)
 
     @property
@@ -73,8 +74,12 @@ class NotebookStudent(Student):
         return self._life if self._worker is not None and self._prepared_life == self._life else 0
 
     def begin_check(self, check_id: str, *, seed: int, seconds: float | None = None) -> None:
-        """Start a check: generators reseeded, a new allowance of time; what the notebook made stays."""
+        """Start a check: generators reseeded, a new allowance of time; what the notebook made stays.
+
+        What is called from here on finds the names bound as they were after the check's question.
+        """
         self._check_id = check_id
+        self._question = check_id.rpartition(".")[0]
         self._begin(seconds)
         self._seed = seed
         if self.life:
@@ -147,7 +152,8 @@ class NotebookStudent(Student):
         """
         what = f"{model.type_name}(images)"
         images = np.ascontiguousarray(images, dtype=np.float32)
-        found = self.run([Call({"op": "predict", "model": model, "images": images, "batch": batch}, what)])[0]
+        step = {"op": "predict", "model": model, "images": images, "batch": batch}
+        found = self._asked(step, what)
         parts = found if isinstance(found, list) else [found]
         if not parts or not all(isinstance(part, np.ndarray) for part in parts):
             raise CheckFailed(f"{what} gave {_in_words(found)} where an array is expected")
@@ -159,7 +165,7 @@ class NotebookStudent(Student):
     def describe_model(self, model: RemoteObject) -> ModelFacts:
         """Return what a network is made of."""
         what = f"looking at {model.type_name}"
-        facts = self.run([Call({"op": "describe_model", "model": model}, what)])[0]
+        facts = self._asked({"op": "describe_model", "model": model}, what)
         try:
             modules = tuple(map(_as_text, facts["modules"]))
             parameters = tuple(
@@ -173,9 +179,12 @@ class NotebookStudent(Student):
         """Call an object with arrays as tensors on its own device; tensors come back as arrays."""
         what = target.type_name if method is None else f"{target.type_name}.{method}"
         step = {"op": "call_with_tensors", "target": target, "method": method, "args": list(args)}
-        return self.run([Call(step, what)])[0]
+        return self._asked(step, what)
 
     # ------------------------------------------------------------------------------ inside
+
+    def _asked(self, step: Mapping[str, object], what: str) -> Any:
+        return self.run([Call({**step, "as_of": self._question}, what)])[0]
 
     def _executed(self, answer: Value, what: str) -> Executed:
         if not isinstance(answer, dict) or set(answer) != {"messages", "figures", "fault"}:

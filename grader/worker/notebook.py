@@ -63,6 +63,7 @@ class Kernel:
         self._figures_module: Any = None
         self._record = Record()
         self._left_behind: dict[str, dict[str, object]] = {}
+        self._names: dict[str, dict[str, object]] = {}  # all of them, modules too, after each question
         self._found: dict[str, dict[str, object]] = {}  # by each question, before its first cell
 
     def steps(self) -> dict[str, Callable[..., object]]:
@@ -74,9 +75,9 @@ class Kernel:
             "lay_down": self._lay_down,
             "harvest": self._harvest,
             "fetch": self._fetch,
-            "predict": tensors.predict,
-            "describe_model": tensors.describe_model,
-            "call_with_tensors": tensors.call_with_tensors,
+            "predict": self._with_names(tensors.predict),
+            "describe_model": self._with_names(tensors.describe_model),
+            "call_with_tensors": self._with_names(tensors.call_with_tensors),
         }
 
     # ---------------------------------------------------------------------------------- start
@@ -171,6 +172,7 @@ class Kernel:
         """
         names = {name: value for name, value in self._shell.user_ns.items() if _is_of_interest(name, value)}
         self._left_behind[question] = names
+        self._names[question] = dict(self._shell.user_ns)
         taken: dict[str, object] = {}
         later: list[str] = []
         left = [HARVEST_VALUES, HARVEST_BYTES]
@@ -191,6 +193,36 @@ class Kernel:
     def _fetch(self, question: str, name: str) -> object:
         """Return a value that was left out of a harvest."""
         return tensors.Converter().convert(self._left_behind[question][name])
+
+    def _with_names(self, step: Callable[..., object]) -> Callable[..., object]:
+        """Let a step run with the names bound as they were after a question's last cell.
+
+        A function looks its names up when it is called: an `nn` that is torch's in Problem 5 and mytorch's in
+        Problem 6 must be torch's again when a class of Problem 5 is asked for an object.
+        """
+
+        def run(as_of: str, **arguments: object) -> object:
+            with self._names_after(as_of):
+                return step(**arguments)
+
+        return run
+
+    @contextlib.contextmanager
+    def _names_after(self, question: str) -> Iterator[None]:
+        names = self._shell.user_ns  # the dict itself is what functions hold
+        if (then := self._names.get(question)) is None:
+            yield
+            return
+        now = dict(names)
+        names.clear()
+        names.update(then)
+        try:
+            yield
+        finally:
+            then.clear()
+            then.update(names)  # what is called may keep something in a global
+            names.clear()
+            names.update(now)
 
 
 def _is_of_interest(name: object, value: object) -> bool:

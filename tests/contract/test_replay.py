@@ -290,6 +290,25 @@ def test_one_question_alone_runs_what_it_needs_and_all_before_it_where_that_is_n
         assert replay.after("q5.1").value("initialize_weights") == 5
 
 
+@pytest.mark.usefixtures("needs_confinement")
+def test_what_a_check_calls_finds_its_names_as_they_were_after_the_question(folder, best):
+    cells = (
+        *("## Q5.1", "from torch import nn\nscale = 2.0\ndef made():\n    return nn.Linear(2, 1)"),
+        *("calls = 0\ndef count():\n    global calls\n    calls += 1\n    return calls * scale",),
+        *("## Q6.7", "nn = 'mytorch'\nscale = 100.0\ncalls = 50\nlosses = [1]"),
+    )
+    with replayed(folder, *cells, provider=best) as replay:
+        student, harvest = replay.student, replay.after("q5.1")
+        student.begin_check("q5.1.shape", seed=1)
+        assert student.describe_model(student.call_with_tensors(harvest.value("made"), None)).parameters[
+            0
+        ] == ("weight", (1, 2))
+        assert [student.call_with_tensors(harvest.value("count"), None) for _ in range(2)] == [2.0, 4.0]
+        student.begin_check("q6.7.own", seed=1)
+        assert student.call_with_tensors(harvest.value("count"), None) == 51 * 100.0
+        assert replay.after("q6.7").value("nn") == "mytorch"
+
+
 @pytest.mark.needs_cuda
 @pytest.mark.skipif(not has_gpu(), reason="there is no GPU of NVIDIA's here")
 def test_a_network_is_trained_and_asked_on_the_gpu(folder, confining_provider):
