@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = ROOT / "reference" / "experiments"
 STARTER = ROOT / "student_template" / "hw1_s26_p4_5_6_starter.ipynb"
 SOLVED = ROOT / "reference" / "hw1_solved.ipynb"
-NOTEBOOKS = [SOLVED, ROOT / "reference" / "hw1_solved_other_style.ipynb"]
+NOTEBOOKS = [SOLVED, ROOT / "fixtures" / "notebooks" / "other_style.ipynb"]
 NAMES = {
     "train_dataset", "val_dataset", "test_dataset", "train_loader", "val_loader", "test_loader",
     "BloodMLP", "model", "train_losses", "val_losses", "train_accs", "val_accs", "all_preds",
