@@ -134,6 +134,10 @@ def prepare(options: GradeOptions) -> Plan:
     if not plan.questions:
         having = ", ".join(dict.fromkeys(check_id.rpartition(".")[0] for check_id in suites))
         raise UsageError(f"none of these questions has visible checks yet; those that do: {having}")
+    reasons = {planned.question.id: planned.not_run_reason for planned in plan.questions}
+    if options.visible_only and all(reasons.values()):
+        first, reason = next(iter(reasons.items()))
+        raise UsageError(f"{first} cannot be checked here: it {reason}")
     if options.device == "cuda":
         _require_cuda()
     if plan.uses_dataset or plan.uses_notebook:
@@ -160,7 +164,6 @@ def grade(
         with open_submission(path, require=plan.required_parts) as opened:
             submission = _submission_report(opened)
             left_out = _compiled_code(opened)
-            plan = plan.as_far_as_handed_in(has_notebook=opened.notebook is not None)
             answers = _answers(opened, plan, options.assignment)
             run = _run(opened, plan, options, on_event)
     except SubmissionRejected as error:

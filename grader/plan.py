@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,6 @@ from grader.suites import DeclaredCheck
 
 # What a notebook's worker must be able to import, whatever its cells do.
 NOTEBOOK_PACKAGES = ("torch", "torchvision", "medmnist", "matplotlib", "sklearn", "IPython")
-NO_NOTEBOOK = "no notebook was handed in"
 EXPERIMENTS_COMMAND = "pip install 'mytorch-grader[experiments]'"
 
 
@@ -88,18 +87,6 @@ class Plan:
             for planned in self.questions
             if planned.checks and planned.not_run_reason is None
         )
-
-    def as_far_as_handed_in(self, *, has_notebook: bool) -> Plan:
-        """Return the plan without the checks for which nothing was handed in."""
-        if has_notebook:
-            return self
-        questions = tuple(
-            replace(planned, not_run_reason=NO_NOTEBOOK)
-            if planned.checks and planned.question.needs_notebook and planned.not_run_reason is None
-            else planned
-            for planned in self.questions
-        )
-        return replace(self, questions=questions)
 
     @property
     def uses_dataset(self) -> bool:

@@ -44,6 +44,7 @@ from grader.model import (
 )
 from grader.notebooks.claims import find_claims
 from grader.notebooks.replay import CellOutcome, NotebookWork, Replay, ReplayOptions, replay_of, scratch_copy
+from grader.notebooks.written import NO_NOTEBOOK
 from grader.records import (
     GradingRequest,
     finite,
@@ -399,7 +400,7 @@ def pytest_grader_replay_notebook(
 ) -> Replay:
     """Replay the notebook in a sandboxed worker, in a scratch copy of the submission."""
     if grading_request.notebook is None:
-        raise CheckFailed("no notebook was handed in")
+        raise CheckFailed(NO_NOTEBOOK)
     work = NotebookWork(
         notebook=(grading_request.submission_root / grading_request.notebook).read_bytes(),
         root=grading_request.submission_root,

@@ -113,13 +113,7 @@ def print_mark(console: Console, report: Report) -> None:
 def print_self_check(console: Console, report: Report, plan: Plan) -> None:
     """Print a student's own run: what is wrong in each check, and how much is not shown here."""
     for question in report.questions:
-        passed, total = _counts(question)
-        verdict = (
-            f"all {total} visible checks pass"
-            if passed == total
-            else f"{passed} of {total} visible checks pass"
-        )
-        console.print(Text(f"{question.id} {question.title}: {verdict}", style="bold"))
+        console.print(Text(f"{question.id} {question.title}: {_own_verdict(question)}", style="bold"))
         for line in _problem_lines(question, width=console.width):
             console.print(line, soft_wrap=True)
     counts = [_counts(question) for question in report.questions]
@@ -129,6 +123,15 @@ def print_self_check(console: Console, report: Report, plan: Plan) -> None:
     if plan.on_request:
         console.print(on_request_sentence(plan.on_request))
     console.print("This is a self-check, not a grade.")
+
+
+def _own_verdict(question: QuestionReport) -> str:
+    if question.not_run_reason is not None:
+        return f"not run, {question.not_run_reason}"
+    passed, total = _counts(question)
+    if passed == total:
+        return f"all {total} visible checks pass"
+    return f"{passed} of {total} visible checks pass"
 
 
 def _problem_lines(question: QuestionReport, *, width: int) -> list[Text]:

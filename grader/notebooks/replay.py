@@ -51,7 +51,6 @@ FOLDER_MODE, FILE_MODE = 0o755, 0o644
 FULL_RERUNS = 2
 CHEAP_CELL_S = 5.0
 HARVEST_S = 60.0
-NO_NOTEBOOK = "no notebook was handed in"
 
 
 class CellOutcome(StrEnum):
