@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.assignments.hw1.blood_model import Asked
+from grader.assignments.hw1.blood_pixels import Images
 from grader.assignments.hw1.notebook_figures import pictures
-from grader.assignments.hw1.notebook_interface import Cells, Harvest, Images
 from grader.assignments.hw1.notebook_values import whole_numbers
 from grader.checks.closeness import describe, require_array, require_number
 from grader.checks.tolerance import Array, FloatArray, as_float
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed, StudentFault
+from grader.notebooks.replay import Harvest
 from grader.remote import Value
 
 CONFIDENT, UNCERTAIN = 0.9, 0.6
@@ -49,7 +51,7 @@ class Answers:
         return int(np.count_nonzero(_is_of(name, self.confidences, self.predictions == self.labels, -_SLACK)))
 
 
-def answers_of(asked: Asked, cells: Cells) -> list[Answers]:
+def answers_of(asked: Asked, cells: BloodMnist) -> list[Answers]:
     """Return the model's answers; two of them where it gives probabilities, which is judged in Q4.2."""
     outputs = as_float(asked.outputs(cells.test_images))
     predictions, labels = outputs.argmax(axis=1), cells.test_labels
@@ -146,7 +148,7 @@ def all_examples(harvest: Harvest) -> list[Example]:
     return found
 
 
-def require_real(examples: Sequence[Example], cells: Cells) -> None:
+def require_real(examples: Sequence[Example], cells: BloodMnist) -> None:
     """Judge that images are test images, with their own labels."""
     known = _channels_of(cells.test_images)
     for example in examples:
@@ -160,7 +162,7 @@ def require_real(examples: Sequence[Example], cells: Cells) -> None:
             )
 
 
-def require_answers(examples: Sequence[Example], cells: Cells, answers: Sequence[Answers]) -> None:
+def require_answers(examples: Sequence[Example], cells: BloodMnist, answers: Sequence[Answers]) -> None:
     """Judge confidences and predictions by the model's own; what is no test image costs another check."""
     known = _channels_of(cells.test_images)
     for example in examples:

@@ -12,12 +12,13 @@ import numpy as np
 
 from grader.assignments.hw1.blood_model import CLASSES, Asked
 from grader.assignments.hw1.notebook_figures import pictures, shows_matrix
-from grader.assignments.hw1.notebook_interface import Cells, Harvest
 from grader.assignments.hw1.notebook_values import numbers, whole_numbers
 from grader.checks.closeness import require_array, require_number
 from grader.checks.excerpts import excerpt
 from grader.checks.tolerance import Array, FloatArray, as_float
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed
+from grader.notebooks.replay import Harvest
 
 # Names of classes for a message, and how a text may shorten them.
 CLASS_WORDS = (
@@ -82,12 +83,12 @@ def _ratio(part: Array, whole: Array) -> FloatArray:
         return np.asarray(part / whole, dtype=np.float64)
 
 
-def labels_of(harvest: Harvest, cells: Cells) -> Array:
+def labels_of(harvest: Harvest, cells: BloodMnist) -> Array:
     """Return `all_labels`, (N,), classes of every test image."""
     return _classes(harvest, "all_labels", len(cells.test_labels))
 
 
-def predictions_of(harvest: Harvest, cells: Cells) -> Array:
+def predictions_of(harvest: Harvest, cells: BloodMnist) -> Array:
     """Return `all_preds`, (N,), a class for every test image."""
     value = harvest.value("all_preds")
     if isinstance(value, np.ndarray) and value.shape == (len(cells.test_labels), CLASSES):
@@ -97,7 +98,7 @@ def predictions_of(harvest: Harvest, cells: Cells) -> Array:
     return _classes(harvest, "all_preds", len(cells.test_labels))
 
 
-def answers_of(harvest: Harvest, cells: Cells) -> Answers:
+def answers_of(harvest: Harvest, cells: BloodMnist) -> Answers:
     """Return both."""
     return Answers(predictions_of(harvest, cells), labels_of(harvest, cells))
 
@@ -115,7 +116,7 @@ def _classes(harvest: Harvest, name: str, size: int) -> Array:
     return row
 
 
-def require_labels(labels: Array, cells: Cells) -> None:
+def require_labels(labels: Array, cells: BloodMnist) -> None:
     """Judge `all_labels`: those of the test images, in whatever order a loader gives."""
     truth = cells.test_labels
     if not np.array_equal(np.bincount(labels, minlength=CLASSES), np.bincount(truth, minlength=CLASSES)):
@@ -129,7 +130,7 @@ def _counts(labels: Array) -> str:
     return ", ".join(map(str, np.bincount(labels, minlength=CLASSES)))
 
 
-def require_own_predictions(asked: Asked, answers: Answers, cells: Cells) -> None:
+def require_own_predictions(asked: Asked, answers: Answers, cells: BloodMnist) -> None:
     """Judge `all_preds` by the model; with labels in another order, by the confusions of both."""
     own = Answers(asked.predictions(cells.test_images), cells.test_labels.astype(np.int64))
     size = len(own.labels)

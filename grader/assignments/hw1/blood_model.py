@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grader.assignments.hw1.blood_pixels import Scaling, model_scaling
+from grader.assignments.hw1.blood_pixels import Images, Scaling, model_scaling
 from grader.assignments.hw1.notebook_figures import not_drawn
-from grader.assignments.hw1.notebook_interface import Cells, Harvest, Images, Replay
 from grader.assignments.hw1.notebook_values import numbers, object_named, require_share
 from grader.checks.closeness import describe, require_array
 from grader.checks.tolerance import Array, FloatArray, as_float
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed, StudentFault
+from grader.notebooks.replay import Harvest, Replay
 from grader.remote import RemoteObject
 
 CLASSES = 8
@@ -65,7 +66,7 @@ def model_after(notebook: Replay, *questions: str) -> RemoteObject:
     raise missing or CheckFailed("there is no `model`")
 
 
-def asked(notebook: Replay, cells: Cells, *questions: str) -> Asked:
+def asked(notebook: Replay, cells: BloodMnist, *questions: str) -> Asked:
     """Return the model of a question, with the scaling of the notebook's own test set.
 
     Where that does not tell, which costs points in Q4.1, the usual one that suits the model best is taken.
@@ -268,7 +269,7 @@ def require_drawn(harvest: Harvest, found: Mapping[str, FloatArray]) -> None:
         )
 
 
-def require_own_accuracies(asked_: Asked, cells: Cells, found: Mapping[str, FloatArray]) -> None:
+def require_own_accuracies(asked_: Asked, cells: BloodMnist, found: Mapping[str, FloatArray]) -> None:
     """Judge `val_accs` by the model: what it knows of the validation images stands in there."""
     accuracy = asked_.accuracy(cells.val_images, cells.val_labels)
     row = found["val_accs"]

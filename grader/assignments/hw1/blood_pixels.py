@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from grader.assignments.hw1.notebook_interface import Cells, Images, Replay
 from grader.assignments.hw1.notebook_values import object_named, whole_numbers
 from grader.checks.closeness import describe, require_array
 from grader.checks.tolerance import Array, FloatArray, as_float
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed, StudentFault
+from grader.notebooks.replay import Replay
 from grader.remote import RemoteObject
+
+Images = npt.NDArray[np.uint8]  # (N, 28, 28, 3)
+Unseen = Callable[[int], tuple[Images, Array]]  # a number -> images and labels that no worker ever had
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -65,7 +70,7 @@ def dataset_of(notebook: Replay, split: Split) -> RemoteObject:
     return object_named(notebook.after("q4.1"), f"{split}_dataset", kind="a data set")
 
 
-def images_of(cells: Cells, split: Split) -> tuple[Images, Array]:
+def images_of(cells: BloodMnist, split: Split) -> tuple[Images, Array]:
     """Return the images and labels that were served for a split."""
     return {
         "train": (cells.train_images, cells.train_labels),
@@ -74,7 +79,7 @@ def images_of(cells: Cells, split: Split) -> tuple[Images, Array]:
     }[split]
 
 
-def require_split(notebook: Replay, cells: Cells, split: Split) -> None:
+def require_split(notebook: Replay, cells: BloodMnist, split: Split) -> None:
     """Judge the size of a data set, and a few of its items' labels."""
     dataset, (_, labels) = dataset_of(notebook, split), images_of(cells, split)
     name = f"{split}_dataset"
@@ -95,7 +100,7 @@ def require_split(notebook: Replay, cells: Cells, split: Split) -> None:
             raise CheckFailed(f"{name}[{index}] has the label {label}; it should be {int(labels[index])}")
 
 
-def scaling_of(notebook: Replay, cells: Cells, split: Split) -> Scaling:
+def scaling_of(notebook: Replay, cells: BloodMnist, split: Split) -> Scaling:
     """Return how a data set scales its images; CheckFailed where it does something else with them."""
     dataset, (images, _) = dataset_of(notebook, split), images_of(cells, split)
     name = f"{split}_dataset"
@@ -140,7 +145,7 @@ def _line(x: FloatArray, y: FloatArray) -> tuple[float, float] | None:
     return (factor, offset) if is_line else None
 
 
-def model_scaling(notebook: Replay, cells: Cells) -> list[Scaling]:
+def model_scaling(notebook: Replay, cells: BloodMnist) -> list[Scaling]:
     """Return how images are to be given to the model: as the test set does, or else the usual ways."""
     for split in ("test", "val"):
         try:
@@ -162,7 +167,7 @@ def item(notebook: Replay, dataset: RemoteObject, index: int, name: str) -> tupl
     return require_array(image, what=f"the image of {name}[{index}]"), int(row[0])
 
 
-def require_loader(notebook: Replay, cells: Cells, split: Split) -> None:
+def require_loader(notebook: Replay, cells: BloodMnist, split: Split) -> None:
     """Judge that a loader goes through its split."""
     loader = object_named(notebook.after("q4.1"), f"{split}_loader", kind="a DataLoader")
     batches = notebook.student.call_with_tensors(loader, "__len__")
@@ -174,7 +179,7 @@ def require_loader(notebook: Replay, cells: Cells, split: Split) -> None:
         )
 
 
-def class_counts(cells: Cells) -> list[int]:
+def class_counts(cells: BloodMnist) -> list[int]:
     """Return how many training images each class has."""
     return [int(count) for count in np.bincount(cells.train_labels, minlength=8)]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.assignments.hw1.notebook_values import METHODS, object_named
 from grader.checks.closeness import describe, require_array
 from grader.checks.statistics import Sample
 from grader.checks.tolerance import Array
 from grader.errors import CheckFailed, StudentFault, StudentRaised
+from grader.notebooks.replay import Replay
 from grader.remote import RemoteObject
 
 NAME = "initialize_weights"

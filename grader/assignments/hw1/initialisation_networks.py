@@ -10,12 +10,12 @@ import numpy as np
 
 from grader.assignments.hw1.initialisation import draw, sample_of
 from grader.assignments.hw1.notebook_figures import not_drawn
-from grader.assignments.hw1.notebook_interface import Harvest, Images, Replay
 from grader.assignments.hw1.notebook_values import METHODS, by_method, made_by, numbers, object_named
 from grader.checks.closeness import describe, require_array
 from grader.checks.statistics import Sample, require_variance
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.errors import CheckFailed, StudentFault, StudentRaised
+from grader.notebooks.replay import Harvest, Replay
 from grader.remote import RemoteObject, Value
 
 SIZES = (784, 256, 256, 256, 256, 256, 10)
@@ -135,7 +135,7 @@ def hidden_activations(notebook: Replay, made: RemoteObject, x: Array, what: str
     ]
 
 
-def require_activation_values(notebook: Replay, digits: Images) -> None:
+def require_activation_values(notebook: Replay, digits: Array) -> None:
     """Judge the hidden activations by the network's own parameters."""
     x = scaled(digits, "ToTensor")
     for activation in ACTIVATIONS:
@@ -186,7 +186,7 @@ def _drawn_by_own_function(notebook: Replay, method: str, drawn: Sequence[Sample
     return True
 
 
-def scaled(digits: Images, scaling: str) -> FloatArray:
+def scaled(digits: Array, scaling: str) -> FloatArray:
     """Return digits as rows (N, 784), as a transform scales them."""
     mean, deviation = SCALINGS[scaling]
     rows: FloatArray = (digits.reshape(len(digits), -1) / 255.0 - mean) / deviation
@@ -232,7 +232,7 @@ def _statistics(entry: Value, what: str) -> Statistics:
 
 
 def require_statistics(
-    notebook: Replay, stored: Mapping[str, Statistics], name: str, *, activation: str, digits: Images
+    notebook: Replay, stored: Mapping[str, Statistics], name: str, *, activation: str, digits: Array
 ) -> None:
     """Compare stored statistics with those of new networks of the student's own class."""
     for method in METHODS:

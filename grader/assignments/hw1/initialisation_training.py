@@ -19,12 +19,12 @@ import numpy.typing as npt
 from grader.assignments.hw1.initialisation import call, draw, draws_as_asked
 from grader.assignments.hw1.notebook_calibration import Bands
 from grader.assignments.hw1.notebook_figures import not_drawn
-from grader.assignments.hw1.notebook_interface import Harvest, Replay
 from grader.assignments.hw1.notebook_values import METHODS, by_method, numbers, require_share
 from grader.checks.closeness import require_number
 from grader.checks.tolerance import Array, FloatArray
 from grader.datasets import Mnist
 from grader.errors import CheckFailed
+from grader.notebooks.replay import Harvest, Replay
 
 EPOCHS = 10
 GUESSING = math.log(10)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from grader.assignments.hw1.notebook_interface import Axes, Harvest
 from grader.checks.tolerance import Array
+from grader.notebooks.replay import Axes, Harvest
 
 PICTURE = (28, 28)
 # A figure is drawn in double precision from what may be single.

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from grader.assignments.hw1.notebook_interface import Harvest, Replay
 from grader.checks.closeness import describe, require_array, require_number
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.errors import CheckFailed
+from grader.notebooks.replay import Harvest, Replay
 from grader.remote import RemoteObject, Value
 
 METHODS = ("zero", "small_random", "xavier", "he")

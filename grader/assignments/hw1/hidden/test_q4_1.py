@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from grader.assignments.hw1.blood_pixels import scaling_of
-from grader.assignments.hw1.notebook_interface import Cells, Replay
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed, StudentFault
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 
 @check("q4.1.same_scaling", needs=("q4.1.splits",))
-def test_same_scaling(notebook: Replay, blood: Cells) -> None:
+def test_same_scaling(notebook: Replay, blood: BloodMnist) -> None:
     """The pixels of all three splits are scaled in the same way."""
     test, val = scaling_of(notebook, blood, "test"), scaling_of(notebook, blood, "val")
     if not test.is_same_as(val):

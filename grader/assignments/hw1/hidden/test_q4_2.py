@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grader.assignments.hw1.blood_model import asked, curves, require_own_accuracies
+from grader.assignments.hw1.blood_pixels import Unseen
 from grader.assignments.hw1.notebook_calibration import read_bands
-from grader.assignments.hw1.notebook_interface import Cells, Replay, Unseen
 from grader.checks.exactness import FlagIt
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 MANY = 2000
@@ -18,7 +20,9 @@ _KNOWN_BY_HEART = 0.08
 
 # The bands have a margin of three deviations beyond the lowest of the calibration's runs.
 @check("q4.2.accuracy_floor", needs=("q4.2.learns",), false_alarm=1e-6)
-def test_accuracy_floor(notebook: Replay, blood: Cells, unseen: Unseen, note: Callable[[str], None]) -> None:
+def test_accuracy_floor(
+    notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None]
+) -> None:
     """Model comes near the accuracy of right code on images that it has never seen."""
     bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
     _require(notebook, blood, unseen, bands.floor["unseen"], note)
@@ -26,7 +30,7 @@ def test_accuracy_floor(notebook: Replay, blood: Cells, unseen: Unseen, note: Ca
 
 @check("q4.2.accuracy", needs=("q4.2.accuracy_floor",), false_alarm=1e-6)
 def test_accuracy(
-    notebook: Replay, blood: Cells, unseen: Unseen, note: Callable[[str], None], flag: FlagIt
+    notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None], flag: FlagIt
 ) -> None:
     """Model has the accuracy of right code on images that it has never seen."""
     bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
@@ -42,13 +46,13 @@ def test_accuracy(
 
 
 @check("q4.2.own_accuracies", needs=("q4.2.curves",))
-def test_own_accuracies(notebook: Replay, blood: Cells) -> None:
+def test_own_accuracies(notebook: Replay, blood: BloodMnist) -> None:
     """val_accs holds the accuracy that model has on the validation images."""
     require_own_accuracies(asked(notebook, blood), blood, curves(notebook.after("q4.2")))
 
 
 def _require(
-    notebook: Replay, blood: Cells, unseen: Unseen, wanted: float, note: Callable[[str], None]
+    notebook: Replay, blood: BloodMnist, unseen: Unseen, wanted: float, note: Callable[[str], None]
 ) -> float:
     images, labels = unseen(MANY)
     accuracy = asked(notebook, blood).accuracy(images, labels)

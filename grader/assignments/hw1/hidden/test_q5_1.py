@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from grader.assignments.hw1.initialisation import NAME, OTHER_SHAPES, samples
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.checks.statistics import FALSE_ALARM, require_normal_shape, require_variance
 from grader.errors import CheckFailed
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 RANDOM = ("small_random", "xavier", "he")

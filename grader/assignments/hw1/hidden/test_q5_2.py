@@ -10,9 +10,9 @@ from grader.assignments.hw1.initialisation_networks import (
     require_statistics,
     stored_statistics,
 )
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.checks.statistics import FALSE_ALARM
 from grader.datasets import Mnist
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 

@@ -15,8 +15,8 @@ from grader.assignments.hw1.initialisation_training import (
     require_reproduced,
 )
 from grader.assignments.hw1.notebook_calibration import read_bands
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.datasets import Mnist
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 

@@ -11,16 +11,17 @@ from grader.assignments.hw1.blood_pixels import (
     titled_twice,
 )
 from grader.assignments.hw1.notebook_figures import has_bars, pictures, titles_of_pictures
-from grader.assignments.hw1.notebook_interface import Cells, Replay
 from grader.checks.closeness import reproduced_by
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 GRID = 16
 
 
 @check("q4.1.splits")
-def test_splits(notebook: Replay, blood: Cells) -> None:
+def test_splits(notebook: Replay, blood: BloodMnist) -> None:
     """train_dataset, val_dataset and test_dataset are the three official splits."""
     for split in SPLITS:
         with reproduced_by(f"print(len({split}_dataset), {split}_dataset[0][1])"):
@@ -28,7 +29,7 @@ def test_splits(notebook: Replay, blood: Cells) -> None:
 
 
 @check("q4.1.loaders")
-def test_loaders(notebook: Replay, blood: Cells) -> None:
+def test_loaders(notebook: Replay, blood: BloodMnist) -> None:
     """There is a loader for each of the three splits."""
     for split in SPLITS:
         with reproduced_by(f"print(len({split}_loader))"):
@@ -59,7 +60,7 @@ def test_image_grid(notebook: Replay) -> None:
 
 
 @check("q4.1.class_counts")
-def test_class_counts(notebook: Replay, blood: Cells) -> None:
+def test_class_counts(notebook: Replay, blood: BloodMnist) -> None:
     """A bar chart shows how many training images each class has."""
     with reproduced_by("plt.bar(range(8), np.bincount(train_labels))"):
         counts = class_counts(blood)

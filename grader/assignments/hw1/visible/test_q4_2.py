@@ -15,9 +15,11 @@ from grader.assignments.hw1.blood_model import (
     require_logits,
     require_relu_between,
 )
-from grader.assignments.hw1.notebook_interface import Cells, Replay, Unseen
+from grader.assignments.hw1.blood_pixels import Unseen
 from grader.checks.closeness import reproduced_by
+from grader.datasets import BloodMnist
 from grader.errors import CheckFailed
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 FEW, MANY = 64, 1000
@@ -31,14 +33,14 @@ def test_architecture(notebook: Replay) -> None:
 
 
 @check("q4.2.logits")
-def test_logits(notebook: Replay, blood: Cells, unseen: Unseen) -> None:
+def test_logits(notebook: Replay, blood: BloodMnist, unseen: Unseen) -> None:
     """Model gives logits of shape (N, 8), not probabilities."""
     with reproduced_by("print(model(images).shape, model(images).sum(dim=1))"):
         require_logits(asked(notebook, blood).outputs(unseen(FEW)[0]))
 
 
 @check("q4.2.relu_between", needs=("q4.2.architecture",))
-def test_relu_between(notebook: Replay, blood: Cells, unseen: Unseen) -> None:
+def test_relu_between(notebook: Replay, blood: BloodMnist, unseen: Unseen) -> None:
     """There is a ReLU after each hidden layer of model."""
     with reproduced_by("print(model)"):
         require_relu_between(asked(notebook, blood), unseen(FEW)[0])
@@ -75,7 +77,7 @@ def test_plots(notebook: Replay) -> None:
 
 # A network that has learned anything is far above, whatever the seed.
 @check("q4.2.learns", false_alarm=1e-6)
-def test_learns(notebook: Replay, blood: Cells, unseen: Unseen, note: Callable[[str], None]) -> None:
+def test_learns(notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None]) -> None:
     """Model knows most images that it has never seen."""
     with reproduced_by("print((model(images).argmax(dim=1) == labels).float().mean())"):
         images, labels = unseen(MANY)

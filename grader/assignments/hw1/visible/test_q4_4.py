@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from grader.assignments.hw1.blood_confidence import all_examples, answers_of, require_quadrant, require_shown
 from grader.assignments.hw1.blood_model import asked
-from grader.assignments.hw1.notebook_interface import Cells, Replay
 from grader.checks.closeness import reproduced_by
+from grader.datasets import BloodMnist
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 
 @check("q4.4.confident_correct")
-def test_confident_correct(notebook: Replay, blood: Cells) -> None:
+def test_confident_correct(notebook: Replay, blood: BloodMnist) -> None:
     """confident_correct holds two test images that are predicted right with a confidence above 0.9."""
     _require(notebook, blood, "confident_correct")
 
 
 @check("q4.4.confident_incorrect")
-def test_confident_incorrect(notebook: Replay, blood: Cells) -> None:
+def test_confident_incorrect(notebook: Replay, blood: BloodMnist) -> None:
     """confident_incorrect holds two test images that are predicted wrong with a confidence above 0.9."""
     _require(notebook, blood, "confident_incorrect")
 
 
 @check("q4.4.uncertain_correct")
-def test_uncertain_correct(notebook: Replay, blood: Cells) -> None:
+def test_uncertain_correct(notebook: Replay, blood: BloodMnist) -> None:
     """uncertain_correct holds two test images that are predicted right with a confidence below 0.6."""
     _require(notebook, blood, "uncertain_correct")
 
 
 @check("q4.4.uncertain_incorrect")
-def test_uncertain_incorrect(notebook: Replay, blood: Cells) -> None:
+def test_uncertain_incorrect(notebook: Replay, blood: BloodMnist) -> None:
     """uncertain_incorrect holds two test images that are predicted wrong with a confidence below 0.6."""
     _require(notebook, blood, "uncertain_incorrect")
 
@@ -41,7 +42,7 @@ def test_shown(notebook: Replay) -> None:
         require_shown(harvest, all_examples(harvest))
 
 
-def _require(notebook: Replay, blood: Cells, name: str) -> None:
+def _require(notebook: Replay, blood: BloodMnist, name: str) -> None:
     with reproduced_by(f"print([entry[1:] for entry in {name}])"):
         harvest = notebook.after("q4.4")
         require_quadrant(harvest, name, answers_of(asked(notebook, blood, "q4.4", "q4.3", "q4.2"), blood))

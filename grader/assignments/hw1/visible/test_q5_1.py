@@ -9,9 +9,9 @@ from grader.assignments.hw1.initialisation import (
     require_zeros,
     samples,
 )
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.checks.closeness import reproduced_by
 from grader.checks.statistics import FALSE_ALARM, require_mean_zero, require_variance
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 

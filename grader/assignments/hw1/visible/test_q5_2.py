@@ -12,9 +12,9 @@ from grader.assignments.hw1.initialisation_networks import (
     scaled,
     stored_statistics,
 )
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.checks.closeness import reproduced_by
 from grader.datasets import Mnist
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 

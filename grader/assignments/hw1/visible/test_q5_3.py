@@ -16,8 +16,8 @@ from grader.assignments.hw1.initialisation_training import (
     require_one_an_epoch,
     require_shares,
 )
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.checks.closeness import reproduced_by
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 

@@ -14,8 +14,8 @@ from grader.assignments.hw1.initialisation_training import (
     require_at_chance,
     require_learning,
 )
-from grader.assignments.hw1.notebook_interface import Replay
 from grader.checks.closeness import reproduced_by
+from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 
