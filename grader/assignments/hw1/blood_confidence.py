@@ -10,7 +10,7 @@ import numpy as np
 from grader.assignments.hw1.blood_model import Asked
 from grader.assignments.hw1.blood_pixels import Images
 from grader.assignments.hw1.notebook_figures import pictures
-from grader.assignments.hw1.notebook_values import whole_numbers
+from grader.assignments.hw1.notebook_values import single, whole_numbers
 from grader.checks.closeness import describe, require_array, require_number
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.datasets import BloodMnist
@@ -39,7 +39,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Confidences:
     """What the model says of every test image: confidence and class, (N,) each."""
 
     confidences: FloatArray
@@ -51,7 +51,7 @@ class Answers:
         return int(np.count_nonzero(_is_of(name, self.confidences, self.predictions == self.labels, -_SLACK)))
 
 
-def answers_of(asked: Asked, cells: BloodMnist) -> list[Answers]:
+def confidences_of(asked: Asked, cells: BloodMnist) -> list[Confidences]:
     """Return the model's answers; two of them where it gives probabilities, which is judged in Q4.2."""
     outputs = as_float(asked.outputs(cells.test_images))
     predictions, labels = outputs.argmax(axis=1), cells.test_labels
@@ -59,7 +59,7 @@ def answers_of(asked: Asked, cells: BloodMnist) -> list[Answers]:
     ways = [(shifted / shifted.sum(axis=1, keepdims=True)).max(axis=1)]
     if outputs.min() >= 0.0 and np.abs(outputs.sum(axis=1) - 1.0).max() < 1e-3:
         ways.append(outputs.max(axis=1))
-    return [Answers(confidences, predictions, labels) for confidences in ways]
+    return [Confidences(confidences, predictions, labels) for confidences in ways]
 
 
 def examples_of(harvest: Harvest, name: str) -> list[Example]:
@@ -79,24 +79,20 @@ def _example(entry: Value, what: str) -> Example:
     return Example(
         what,
         require_array(image, what=f"the image of {what}"),
-        require_number(_single(confidence), what=f"the confidence of {what}"),
+        require_number(single(confidence), what=f"the confidence of {what}"),
         _class(prediction, f"the prediction of {what}"),
         _class(label, f"the label of {what}"),
     )
 
 
-def _single(value: Value) -> Value:
-    return value.reshape(()) if isinstance(value, np.ndarray) and value.size == 1 else value
-
-
 def _class(value: Value, what: str) -> int:
-    row = whole_numbers([_single(value)], what=what)
+    row = whole_numbers([single(value)], what=what)
     if row.size != 1 or not 0 <= row[0] <= 7:
         raise CheckFailed(f"{what} should be a class, 0 to 7, but is {describe(value)}")
     return int(row[0])
 
 
-def require_quadrant(harvest: Harvest, name: str, answers: Sequence[Answers]) -> None:
+def require_quadrant(harvest: Harvest, name: str, answers: Sequence[Confidences]) -> None:
     """Judge one list: its tuples belong in there, and there are two, or as many as there are."""
     examples = examples_of(harvest, name)
     for example in examples:
@@ -108,9 +104,8 @@ def require_quadrant(harvest: Harvest, name: str, answers: Sequence[Answers]) ->
         is_right = example.prediction == example.label
         if is_right != name.endswith("_correct"):
             raise CheckFailed(
-                f"{example.what} has the prediction {example.prediction} and the label "
-                f"{example.label}, so it "
-                f"does not belong into `{name}`"
+                f"{example.what} has the prediction {example.prediction} and the label {example.label}, so "
+                f"it does not belong into `{name}`"
             )
         if not bool(_is_of(name, np.array([example.confidence]), np.array([is_right]), _SLACK)[0]):
             bound = f"above {CONFIDENT}" if name.startswith("confident") else f"below {UNCERTAIN}"
@@ -120,9 +115,8 @@ def require_quadrant(harvest: Harvest, name: str, answers: Sequence[Answers]) ->
     there = min(each.count(name) for each in answers)
     if len(examples) < min(WANTED, there):
         raise CheckFailed(
-            f"`{name}` has {len(examples)} tuple{'s' * (len(examples) != 1)}; the model gives {there} "
-            "such test "
-            f"images, and {min(WANTED, there)} should be there",
+            f"`{name}` has {len(examples)} tuple{'s' * (len(examples) != 1)}; the model gives {there} such "
+            f"test images, and {min(WANTED, there)} should be there",
             expected=f"{min(WANTED, there)} tuples",
             got=f"{len(examples)} tuples",
         )
@@ -162,7 +156,7 @@ def require_real(examples: Sequence[Example], cells: BloodMnist) -> None:
             )
 
 
-def require_answers(examples: Sequence[Example], cells: BloodMnist, answers: Sequence[Answers]) -> None:
+def require_answers(examples: Sequence[Example], cells: BloodMnist, answers: Sequence[Confidences]) -> None:
     """Judge confidences and predictions by the model's own; what is no test image costs another check."""
     known = _channels_of(cells.test_images)
     for example in examples:

@@ -1,18 +1,14 @@
-"""Q4.3: what a notebook says of its model on the test set, recomputed from its own predictions and labels."""
+"""Q4.3: what a notebook keeps of its model on the test set, by its own predictions and labels."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise, permutations
 
 import numpy as np
 
 from grader.assignments.hw1.blood_model import CLASSES, Asked
 from grader.assignments.hw1.notebook_figures import pictures, shows_matrix
-from grader.assignments.hw1.notebook_values import numbers, whole_numbers
+from grader.assignments.hw1.notebook_values import numbers, single, whole_numbers
 from grader.checks.closeness import require_array, require_number
 from grader.checks.excerpts import excerpt
 from grader.checks.tolerance import Array, FloatArray, as_float
@@ -20,30 +16,8 @@ from grader.datasets import BloodMnist
 from grader.errors import CheckFailed
 from grader.notebooks.replay import Harvest
 
-# Names of classes for a message, and how a text may shorten them.
-CLASS_WORDS = (
-    "basophil",
-    "eosinophil",
-    "erythroblast",
-    "immature",
-    "lymphocyte",
-    "monocyte",
-    "neutrophil",
-    "platelet",
-)
-CLASS_PATTERNS = (
-    r"\bbaso",
-    r"\beos",
-    r"\beryth",
-    r"\bimm|granulo|\big\b",
-    r"\blymph",
-    r"\bmono",
-    r"\bneut",
-    r"\bplate",
-)
 SHOWN = 5
 _SAME = 1e-6  # of an accuracy, which may have been a float32
-_TO_TWO_DIGITS = 0.00501
 # A prediction at the edge between two classes may tip between two machines, or batch sizes.
 _TIPPED = 0.01
 
@@ -140,9 +114,8 @@ def require_own_predictions(asked: Asked, answers: Answers, cells: BloodMnist) -
         different = int(np.abs(answers.confusion - own.confusion).sum()) // 2
     if different > _TIPPED * size:
         raise CheckFailed(
-            f"`all_preds` differs from what model predicts for {different:,} of the {size:,} test "
-            "images: is it of "
-            "another model, or another split, or computed before model.eval()?",
+            f"`all_preds` differs from what model predicts for {different:,} of the {size:,} test images: "
+            "is it of another model, or another split, or computed before model.eval()?",
             expected=f"accuracy {own.accuracy:.4f}",
             got=f"accuracy {answers.accuracy:.4f}",
         )
@@ -150,10 +123,7 @@ def require_own_predictions(asked: Asked, answers: Answers, cells: BloodMnist) -
 
 def require_accuracy(harvest: Harvest, answers: Answers) -> None:
     """Judge `accuracy` by the notebook's own predictions and labels."""
-    value = harvest.value("accuracy")
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(())
-    got, truth = require_number(value, what="`accuracy`"), answers.accuracy
+    got, truth = require_number(single(harvest.value("accuracy")), what="`accuracy`"), answers.accuracy
     if abs(got - truth) <= max(_SAME, 1e-4 * truth):
         return
     cause = None
@@ -222,9 +192,7 @@ def require_lowest_recall(harvest: Harvest, answers: Answers) -> None:
     value = harvest.value("lowest_recall_class")
     if isinstance(value, str):
         raise CheckFailed("`lowest_recall_class` is a text; it should be the index of the class, 0 to 7")
-    if isinstance(value, np.ndarray | list | tuple) and np.size(value) == 1:
-        value = np.asarray(value).reshape(())
-    got = require_number(value, what="`lowest_recall_class`")
+    got = require_number(single(value), what="`lowest_recall_class`")
     recalls = answers.recalls
     lowest = {int(index) for index in np.flatnonzero(recalls == np.nanmin(recalls))}
     if got in lowest:
@@ -245,106 +213,6 @@ def require_lowest_recall(harvest: Harvest, answers: Answers) -> None:
     )
 
 
-def require_report(harvest: Harvest, answers: Answers) -> None:
-    """Judge that precision, recall and F1 of each class stand in one printed line."""
-    lines = [_numbers_in(line) for line in harvest.printed.splitlines()]
-    lines = [line for line in lines if len(line) >= 3]
-    if not lines:
-        raise CheckFailed(
-            "no classification report is printed: a line for each class, with precision, recall and F1"
-        )
-    precisions, recalls = np.nan_to_num(answers.precisions), np.nan_to_num(answers.recalls)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scores = np.nan_to_num(2 * precisions * recalls / (precisions + recalls))
-    text = harvest.printed.lower()
-    is_recall_first = -1 < text.find("recall") < text.find("precision")
-    for index in range(CLASSES):
-        wanted = (float(precisions[index]), float(recalls[index]), float(scores[index]))
-        in_order = (wanted[1], wanted[0], wanted[2]) if is_recall_first else wanted
-        if not any(_holds(line, in_order) for line in lines):
-            raise CheckFailed(
-                f"no printed line has the precision {wanted[0]:.2f}, the recall {wanted[1]:.2f} and the F1 "
-                f"{wanted[2]:.2f} of class {index} ({CLASS_WORDS[index]}): is the report of `all_labels` and "
-                "`all_preds`, in this order?"
-            )
-
-
-def _holds(line: Sequence[float], wanted: Sequence[float]) -> bool:
-    """Say whether a line has these numbers one after the other, in percent or not."""
-    return any(
-        all(
-            abs(seen / unit - value) <= _TO_TWO_DIGITS
-            for seen, value in zip(line[start:], wanted, strict=False)
-        )
-        for start in range(len(line) - len(wanted) + 1)
-        for unit in (1.0, 100.0)
-    )
-
-
-def _numbers_in(line: str) -> list[float]:
-    return [float(text) for text in re.findall(r"(?<![\w.])\d{1,3}(?:\.\d{1,12})?(?![\w.])", line[:500])]
-
-
-# ----------------------------------------------------------------------------------------- confused pairs
-
-
-def require_pairs_named(harvest: Harvest, answers: Answers) -> None:
-    """Judge that the two pairs that are confused most often are named in what is printed.
-
-    Pairs may be counted in one direction or in both, and a tie may be broken either way.
-    """
-    named = _pairs_named(harvest.printed)
-    one_way = {pair: int(answers.confusion[pair]) for pair in permutations(range(CLASSES), 2)}
-    both_ways = {pair: one_way[pair] + one_way[pair[::-1]] for pair in combinations(range(CLASSES), 2)}
-    if any(_top_two_named(counts, named) for counts in (one_way, both_ways)):
-        return
-    worst = sorted(both_ways.items(), key=lambda entry: -entry[1])[:2]
-    told = " and ".join(
-        f"{CLASS_WORDS[a]}/{CLASS_WORDS[b]} ({a} and {b}, {count} times)" for (a, b), count in worst
-    )
-    raise CheckFailed(
-        f"what is printed does not name the two pairs of classes that are confused most often, {told}; "
-        "print each "
-        "pair in a line of its own"
-    )
-
-
-def _top_two_named(counts: dict[tuple[int, int], int], named: set[frozenset[int]]) -> bool:
-    order = sorted(counts.values(), reverse=True)
-    surely = [pair for pair, count in counts.items() if count > order[1]]
-    tied = [pair for pair, count in counts.items() if count == order[1]]
-    hits = sum(frozenset(pair) in named for pair in tied)
-    return all(frozenset(pair) in named for pair in surely) and hits >= min(2 - len(surely), 1)
-
-
-def _pairs_named(printed: str) -> set[frozenset[int]]:
-    """Return the pairs of classes that stand in one line, or in two lines of text that follow each other."""
-    lines = [line for line in printed[:200_000].splitlines() if not _is_table_row(line)]
-    windows = [*lines, *(f"{first} {second}" for first, second in pairwise(lines))]
-    found = Counter(
-        frozenset(classes) for window in windows for classes in (_classes_in(window),) if len(classes) == 2
-    )
-    return set(found)
-
-
-def _is_table_row(line: str) -> bool:
-    """Say whether a line is a row of a matrix or of a report."""
-    return line.lstrip().startswith("[") or len(re.findall(r"\d\.\d", line)) >= 3
-
-
-def _classes_in(text: str) -> set[int]:
-    lowered = text[:500].lower()
-    if named := classes_named(lowered):
-        return named
-    indices = [int(digit) for digit in re.findall(r"(?<![\w.,])[0-7](?![\w.])", lowered)]
-    return set(indices[:2])
-
-
-def classes_named(text: str) -> set[int]:
-    """Return the classes that a text names."""
-    return {index for index, word in enumerate(CLASS_PATTERNS) if re.search(word, text.lower())}
-
-
 def require_misclassified_shown(harvest: Harvest, answers: Answers) -> None:
     """Judge that five misclassified images of the class of lowest recall are shown, or all there are."""
     recalls = answers.recalls
@@ -353,9 +221,8 @@ def require_misclassified_shown(harvest: Harvest, answers: Answers) -> None:
     wanted, shown = min(SHOWN, there), pictures(harvest)
     if shown < wanted:
         raise CheckFailed(
-            f"{shown} image{'s are' if shown != 1 else ' is'} shown; there should be {wanted} "
-            "misclassified ones of "
-            "the class of lowest recall",
+            f"{shown} image{'s are' if shown != 1 else ' is'} shown; there should be {wanted} misclassified "
+            "ones of the class of lowest recall",
             expected=f"{wanted} images",
             got=f"{shown} images",
         )

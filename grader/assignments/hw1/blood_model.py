@@ -9,7 +9,13 @@ import numpy as np
 
 from grader.assignments.hw1.blood_pixels import Images, Scaling, model_scaling
 from grader.assignments.hw1.notebook_figures import not_drawn
-from grader.assignments.hw1.notebook_values import numbers, object_named, require_share
+from grader.assignments.hw1.notebook_values import (
+    listed_shapes,
+    numbers,
+    object_named,
+    predicted,
+    require_share,
+)
 from grader.checks.closeness import describe, require_array
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.datasets import BloodMnist
@@ -40,7 +46,7 @@ class Asked:
 
     def outputs(self, images: Images) -> Array:
         """Return what it gives, (N, 8); CheckFailed if that is something else."""
-        value = self.notebook.student.predict(self.model, self.scaling.apply(images))
+        value = predicted(self.notebook, self.model, self.scaling.apply(images))
         return require_array(
             value, what=f"model(images) for {len(images)} images", shape=(len(images), CLASSES)
         )
@@ -88,9 +94,10 @@ def require_architecture(notebook: Replay) -> None:
     weights = [shape for shape in shapes if len(shape) > 1]
     if sorted(weights) != sorted(WEIGHTS):
         raise CheckFailed(
-            f"the weights of `model` have the shapes {_listed(weights)}; {NAME} has {_listed(WEIGHTS)}",
-            expected=_listed(WEIGHTS),
-            got=_listed(weights),
+            f"the weights of `model` have the shapes {listed_shapes(weights)}; "
+            f"{NAME} has {listed_shapes(WEIGHTS)}",
+            expected=listed_shapes(WEIGHTS),
+            got=listed_shapes(weights),
         )
     others = [shape for shape in shapes if len(shape) <= 1]
     if surplus := [shape for shape in others if shape not in {(size,) for size in SIZES[1:]}]:
@@ -216,9 +223,8 @@ def curves(harvest: Harvest) -> dict[str, FloatArray]:
     first = len(found["train_losses"])
     if odd := [name for name, row in found.items() if len(row) != first]:
         raise CheckFailed(
-            f"`{odd[0]}` has {len(found[odd[0]])} numbers and `train_losses` {first}; there should be "
-            "one an epoch "
-            "in each"
+            f"`{odd[0]}` has {len(found[odd[0]])} numbers and `train_losses` {first}; there should be one "
+            "an epoch in each"
         )
     return found
 
@@ -230,9 +236,8 @@ def require_falling(found: Mapping[str, FloatArray]) -> None:
         first = float(found[name][0])
         if not low <= first <= high:
             raise CheckFailed(
-                f"`{name}` begins at {first:.4g}; the mean loss of the first epoch is about 1, and "
-                "guessing costs "
-                "ln 8 = 2.08",
+                f"`{name}` begins at {first:.4g}; the mean loss of the first epoch is about 1, and guessing "
+                "costs ln 8 = 2.08",
                 cause="is this a sum over the batches? Divide by their number"
                 if first > high
                 else "is the mean taken twice?",
@@ -264,8 +269,7 @@ def require_drawn(harvest: Harvest, found: Mapping[str, FloatArray]) -> None:
     if missing := not_drawn(harvest, list(found.items())):
         raise CheckFailed(
             f"no figure shows {' and '.join(f'`{name}`' for name in missing)}; plot both losses in one "
-            "figure and "
-            "both accuracies in another"
+            "figure and both accuracies in another"
         )
 
 
@@ -276,13 +280,8 @@ def require_own_accuracies(asked_: Asked, cells: BloodMnist, found: Mapping[str,
     shares = row / 100.0 if row.max() > 1.0 else row
     if not np.abs(shares - accuracy).min() <= _SAME_ACCURACY:
         raise CheckFailed(
-            f"model is right on {accuracy:.4f} of the validation images, and `val_accs` has no such "
-            "entry (it ends "
-            f"at {row[-1]:.4g}): is it computed on the validation images, after each epoch?",
+            f"model is right on {accuracy:.4f} of the validation images, and `val_accs` has no such entry "
+            f"(it ends at {row[-1]:.4g}): is it computed on the validation images, after each epoch?",
             expected=f"{accuracy:.4f}",
             got=f"{row[-1]:.4g}",
         )
-
-
-def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
-    return ", ".join(map(str, shapes)) or "none"

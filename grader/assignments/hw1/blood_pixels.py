@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from grader.assignments.hw1.notebook_values import object_named, whole_numbers
+from grader.assignments.hw1.notebook_values import is_object, object_named, whole_numbers
 from grader.checks.closeness import describe, require_array
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.datasets import BloodMnist
-from grader.errors import CheckFailed, StudentFault
+from grader.errors import CheckFailed, StudentFault, StudentRaised
 from grader.notebooks.replay import Replay
-from grader.remote import RemoteObject
+from grader.remote import RemoteObject, Value
 
 Images = npt.NDArray[np.uint8]  # (N, 28, 28, 3)
 Unseen = Callable[[int], tuple[Images, Array]]  # a number -> images and labels that no worker ever had
@@ -88,8 +88,7 @@ def require_split(notebook: Replay, cells: BloodMnist, split: Split) -> None:
         other = next((NAMES[each] for each in SPLITS if size == len(images_of(cells, each)[1])), None)
         raise CheckFailed(
             f"{name} has {_number(size)} images; the {NAMES[split]} split has {len(labels):,} in this "
-            "profile, "
-            f"{cells.profile}",
+            f"profile, {cells.profile}",
             expected=f"{len(labels)}",
             got=f"{_number(size)}",
             cause=f"this is the size of the {other} split" if other else None,
@@ -110,8 +109,7 @@ def scaling_of(notebook: Replay, cells: BloodMnist, split: Split) -> Scaling:
         return found
     raise CheckFailed(
         f"the images of {name} are not those of the {NAMES[split]} split, scaled by one factor and one "
-        "offset for "
-        f"each channel: {name}[0][0] has the shape {inputs[0].shape}"
+        f"offset for each channel: {name}[0][0] has the shape {inputs[0].shape}"
     )
 
 
@@ -177,6 +175,24 @@ def require_loader(notebook: Replay, cells: BloodMnist, split: Split) -> None:
             f"{split}_loader has {_number(batches)} batches; it should go through the {size:,} "
             f"{NAMES[split]} images"
         )
+    held = _size_behind(notebook, loader)
+    if held not in {None, size}:
+        raise CheckFailed(
+            f"{split}_loader goes through {_number(held)} images; the {NAMES[split]} split has {size:,}",
+            expected=f"{size}",
+            got=f"{_number(held)}",
+        )
+
+
+def _size_behind(notebook: Replay, loader: RemoteObject) -> Value:
+    """Return how many images a DataLoader's own data set has; None for a loader of another make."""
+    try:
+        dataset = notebook.student.call_with_tensors(loader, "__getattribute__", "dataset")
+        if not is_object(dataset):
+            return None
+        return notebook.student.call_with_tensors(dataset, "__len__")
+    except StudentRaised:
+        return None
 
 
 def class_counts(cells: BloodMnist) -> list[int]:
@@ -191,14 +207,3 @@ def _rows(size: int) -> list[int]:
 
 def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else describe(value)
-
-
-def titled_twice(titles: Sequence[str], classes_named: Callable[[str], set[int]]) -> str | None:
-    """Return what is wrong with the titles of 16 images, two of each class, or None."""
-    groups: dict[object, list[str]] = {}
-    for title in titles:
-        named = classes_named(title)
-        groups.setdefault(named.pop() if len(named) == 1 else title.lower(), []).append(title)
-    if odd := [group for group in groups.values() if len(group) != 2]:
-        return f"{odd[0][0][:40]!r} stands beside {len(odd[0])} of them"
-    return None

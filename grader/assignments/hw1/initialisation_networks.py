@@ -10,11 +10,19 @@ import numpy as np
 
 from grader.assignments.hw1.initialisation import draw, sample_of
 from grader.assignments.hw1.notebook_figures import not_drawn
-from grader.assignments.hw1.notebook_values import METHODS, by_method, made_by, numbers, object_named
+from grader.assignments.hw1.notebook_values import (
+    METHODS,
+    by_method,
+    listed_shapes,
+    made_by,
+    numbers,
+    object_named,
+    predicted,
+)
 from grader.checks.closeness import describe, require_array
 from grader.checks.statistics import Sample, require_variance
 from grader.checks.tolerance import Array, FloatArray, as_float
-from grader.errors import CheckFailed, StudentFault, StudentRaised
+from grader.errors import CheckFailed, StudentFault
 from grader.notebooks.replay import Harvest, Replay
 from grader.remote import RemoteObject, Value
 
@@ -35,8 +43,8 @@ _FORWARD_TOLERANCE = 1e-4
 # Statistics of new networks: how many are made, and how far beyond their own spread a right one may lie.
 # Of 200 networks of each method and activation, on 256 digits of the sample, stds spread by up to 11 % (ReLU,
 # fifth layer) and means by up to 8 % of the std, about as normal draws do: the farthest entry lay 4.1 spreads
-# from the mean. With 16 networks to know the spread from, and this slack, normal draws leave the bounds of the
-# 30 entries once in 10^8 times; with 8 it would be once in 40,000.
+# from the mean. With 16 networks to know the spread from, and this slack, one of 30 such entries leaves its
+# bounds once in 10^8 times if it is normal; with 8 networks it would be once in 40,000.
 _NETWORKS, _SPREADS = 16, 10.0
 _RELATIVE_SLACK = 0.15
 _ROUNDING = 1e-6  # of float32 means of numbers around 1
@@ -79,12 +87,12 @@ def require_architecture(notebook: Replay) -> None:
         got = [shape for shape in shapes if len(shape) == 2]
         if sorted(map(sorted, got)) != sorted(map(sorted, wanted)):
             raise CheckFailed(
-                f"the weights of InitMLP('xavier', {activation!r}) have the shapes {_listed(got)}; the "
-                "network "
-                f"{'-'.join(map(str, SIZES))} has six, {_listed([pair[::-1] for pair in wanted])}"
+                f"the weights of InitMLP('xavier', {activation!r}) have the shapes {listed_shapes(got)}; "
+                f"the network {'-'.join(map(str, SIZES))} has six, "
+                f"{listed_shapes([pair[::-1] for pair in wanted])}"
                 + ("" if shapes else ": are the layers kept in a plain list? Use nn.ModuleList"),
-                expected=_listed([pair[::-1] for pair in wanted]),
-                got=_listed(got),
+                expected=listed_shapes([pair[::-1] for pair in wanted]),
+                got=listed_shapes(got),
             )
         if others := [shape for shape in shapes if len(shape) != 2 and shape not in {(256,), (10,)}]:
             raise CheckFailed(
@@ -120,10 +128,7 @@ def parameters_of(notebook: Replay, made: RemoteObject) -> Parameters:
 def hidden_activations(notebook: Replay, made: RemoteObject, x: Array, what: str) -> list[Array]:
     """Ask a network for its hidden activations for x (N, 784); CheckFailed unless it gives a list of them."""
     images = x.reshape(-1, 1, 28, 28).astype(np.float32)
-    try:
-        got = notebook.student.predict(made, images)
-    except StudentRaised:
-        got = notebook.student.predict(made, images.reshape(len(images), -1))
+    got = predicted(notebook, made, images)
     if not isinstance(got, list | tuple):
         raise CheckFailed(
             f"{what} returns {describe(got)}; its forward should return the list of the five hidden "
@@ -277,9 +282,8 @@ def _fits(stored: Statistics, again: tuple[FloatArray, FloatArray]) -> str | Non
         if wrong.any():
             layer = int(np.argmax(wrong))
             return (
-                f"{key}[{layer}] is {got[layer]:.4g}, and {middle[layer]:.4g} ± {spread[layer]:.2g} in "
-                "new ones"
-                f"{_cause(key, got, stored, stds.mean(axis=0))}"
+                f"{key}[{layer}] is {got[layer]:.4g}, and {middle[layer]:.4g} ± {spread[layer]:.2g} in new "
+                f"ones{_cause(key, got, stored, stds.mean(axis=0))}"
             )
     return None
 
@@ -298,9 +302,8 @@ def require_statistics_drawn(harvest: Harvest, stored: Mapping[str, Statistics])
         curves = [(method, getattr(stored[method], key)) for method in METHODS]
         if missing := not_drawn(harvest, curves):
             raise CheckFailed(
-                f"no figure shows the {key} of {', '.join(missing)} against depth; draw one line of "
-                "five points "
-                "for each method"
+                f"no figure shows the {key} of {', '.join(missing)} against depth; draw one line of five "
+                "points for each method"
             )
 
 
@@ -319,7 +322,3 @@ def _other_activation(
     if _agree(got[0], before):
         return "these are the values before the non-linearity"
     return None
-
-
-def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
-    return ", ".join(map(str, shapes)) or "none"

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from grader.assignments.hw1.initialisation import call, draw, draws_as_asked
 from grader.assignments.hw1.notebook_calibration import Bands
 from grader.assignments.hw1.notebook_figures import not_drawn
-from grader.assignments.hw1.notebook_values import METHODS, by_method, numbers, require_share
+from grader.assignments.hw1.notebook_values import METHODS, by_method, numbers, require_share, single
 from grader.checks.closeness import require_number
 from grader.checks.tolerance import Array, FloatArray
 from grader.datasets import Mnist
@@ -62,9 +62,8 @@ def losses_of(harvest: Harvest, names: Names) -> dict[str, FloatArray]:
     for method, row in found.items():
         if len(row) < 2:
             raise CheckFailed(
-                f"{names.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there "
-                "should be one "
-                "an epoch"
+                f"{names.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there should be "
+                "one an epoch"
             )
     return found
 
@@ -72,15 +71,10 @@ def losses_of(harvest: Harvest, names: Names) -> dict[str, FloatArray]:
 def accuracies_of(harvest: Harvest, names: Names) -> dict[str, float]:
     """Return the accuracy of each method, in percent or not."""
     kept = by_method(harvest, names.accuracies)
-    found = {}
-    for method in METHODS:
-        value = kept[method]
-        if isinstance(value, list | tuple) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, np.ndarray) and value.shape == (1,):
-            value = value.reshape(())
-        found[method] = require_number(value, what=f"{names.accuracies}[{method!r}]")
-    return found
+    return {
+        method: require_number(single(kept[method]), what=f"{names.accuracies}[{method!r}]")
+        for method in METHODS
+    }
 
 
 def as_shares(accuracies: Mapping[str, float]) -> dict[str, float]:
@@ -144,9 +138,8 @@ def require_learning(
         finding = None
         if not row[-1] <= _FALL * row[0]:
             finding = (
-                f"{names.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that "
-                "starts so "
-                f"learns, and its loss falls by more than {1 - _FALL:.0%}"
+                f"{names.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that starts "
+                f"so learns, and its loss falls by more than {1 - _FALL:.0%}"
             )
         elif not accuracy >= LEARNS_ACCURACY:
             finding = (
@@ -190,8 +183,7 @@ def require_in_bands(
         if draws_as_asked(notebook, method):
             raise CheckFailed(
                 f"{names.accuracies}[{method!r}] is {accuracies[method]:.4f}; right code is between "
-                f"{low:.4f} and "
-                f"{high:.4f} in this profile, {bands.profile}",
+                f"{low:.4f} and {high:.4f} in this profile, {bands.profile}",
                 expected=f"{low:.4f} to {high:.4f}",
                 got=f"{accuracies[method]:.4f}",
             )
@@ -229,11 +221,9 @@ def require_reproduced(
                 break
         if not agrees:
             raise CheckFailed(
-                f"{names.accuracies}[{method!r}] is {reported:.4g}, but a {activation} network that "
-                "starts from "
-                f"your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at most "
-                f"{_STEPS} steps of "
-                "SGD(0.1): do the networks start from initialize_weights?",
+                f"{names.accuracies}[{method!r}] is {reported:.4g}, but a {activation} network that starts "
+                f"from your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at most "
+                f"{_STEPS} steps of SGD(0.1): do the networks start from initialize_weights?",
                 expected=f"{accuracy:.4g}",
                 got=f"{reported:.4g}",
             )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from grader.checks.closeness import describe, require_array, require_number
 from grader.checks.tolerance import Array, FloatArray, as_float
-from grader.errors import CheckFailed
+from grader.errors import CheckFailed, StudentRaised
 from grader.notebooks.replay import Harvest, Replay
 from grader.remote import RemoteObject, Value
 
@@ -36,6 +37,28 @@ def made_by(notebook: Replay, target: RemoteObject, *args: Value, what: str) -> 
     if not is_object(made):
         raise CheckFailed(f"{what} should make a network, but gives {describe(made)}")
     return made  # type: ignore[no-any-return]
+
+
+def predicted(notebook: Replay, network: RemoteObject, images: Array) -> Value:
+    """Return what a network gives for images (N, ...), as they are or, where it wants those, as rows."""
+    try:
+        return notebook.student.predict(network, images)
+    except StudentRaised:
+        with contextlib.suppress(StudentRaised):
+            return notebook.student.predict(network, images.reshape(len(images), -1))
+        raise  # what it says of images as they should be
+
+
+def listed_shapes(shapes: Sequence[tuple[int, ...]]) -> str:
+    """Return shapes as they stand in a message."""
+    return ", ".join(map(str, shapes)) or "none"
+
+
+def single(value: Value) -> Value:
+    """Return the one number that a list or an array of any shape holds; anything else as it is."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        return single(value[0])
+    return value.reshape(()) if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
 def numbers(value: Value, *, what: str, finite: bool = True) -> FloatArray:

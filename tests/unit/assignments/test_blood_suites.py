@@ -10,7 +10,7 @@ from grader.assignments.hw1.hidden import test_q4_2
 from tests.suite_runner import failed_checks, judge_notebook
 from tests.unit.assignments import right_blood as right
 from tests.unit.assignments.fake_notebook import Axes, Figure
-from tests.unit.assignments.right_blood import BloodMLP, Dataset, WithSoftmax, cells, model, notebook
+from tests.unit.assignments.right_blood import BloodMLP, Dataset, Loader, WithSoftmax, cells, model, notebook
 
 QUESTIONS = ("q4.1", "q4.2", "q4.3", "q4.4")
 
@@ -82,6 +82,18 @@ FAULTS_4_1 = {
         {"train_dataset": Dataset(DATA.train_images, DATA.train_labels, unit)},
         {"q4.1.same_scaling": "train_dataset and test_dataset scale their pixels differently"},
     ),
+    "a loader of another split": (
+        {"val_loader": Loader(Dataset(DATA.test_images, DATA.test_labels), batch_size=2)},
+        {"q4.1.loaders": "val_loader goes through"},
+    ),
+    "a title for every other image, some twice": (
+        {"figures": titled([t for name in right.CLASSES[:4] * 2 for t in (name, "")])},
+        {"q4.1.image_grid": "8 of the 16 images have no title"},
+    ),
+    "titles of a class too many": (
+        {"figures": titled([f"Class {n // 3}" for n in range(16)])},
+        {"q4.1.image_grid": "'class 0' stands beside 3 of them"},
+    ),
     "no data set": (
         {"val_dataset": 5},
         {"q4.1.splits": "`val_dataset` should be a data set, but is the int 5"},
@@ -98,6 +110,13 @@ RIGHT_4_1 = {
     "one image of all 16": {"figures": (Figure((Axes(images=((116, 116, 3),)),)), *titled([])[1:])},
     "sorted bars": {"figures": bars(*sorted(map(float, right.COUNTS)))},
     "numbers for titles": {"figures": titled([f"Class {c}" for c in range(8) for _ in range(2)])},
+    "bars of all three splits in one plot": {
+        "figures": bars(*map(float, [*right.COUNTS, *right.COUNTS // 3]))
+    },
+    "a histogram with an empty bin": {"figures": bars(*map(float, right.COUNTS), 0.0)},
+    "numbered titles": {"figures": titled([f"Class {c}, example {n}" for c in range(8) for n in (1, 2)])},
+    "a number before the class": {"figures": titled([f"#{n}: label {n // 2}" for n in range(16)])},
+    "one title for both": {"figures": titled([t for name in right.CLASSES for t in (name, "")])},
     "flipped training images": {
         "train_dataset": Dataset(DATA.train_images[:, :, ::-1], DATA.train_labels),
     },
@@ -237,6 +256,28 @@ def test_a_model_is_asked_in_its_own_scaling(scale) -> None:
     require_only(verdicts, {})
 
 
+class OfRows(BloodMLP):
+    def __call__(self, x):
+        if x.ndim != 2:
+            raise ValueError("mat1 and mat2 shapes cannot be multiplied")
+        return super().__call__(x)
+
+
+def test_a_model_may_want_its_images_as_rows() -> None:
+    verdicts = judged({"q4.2": {"model": model(OfRows)}}, "q4.2", "q4.3", "q4.4")
+    require_only(verdicts, {})
+
+
+class Broken(BloodMLP):
+    def __call__(self, x):
+        raise ValueError(f"no images of {x.ndim} dimensions")
+
+
+def test_what_a_model_says_of_images_is_told_and_not_what_it_says_of_rows() -> None:
+    verdicts = judged({"q4.2": {"model": model(Broken)}}, "q4.2")
+    assert "no images of 4 dimensions" in verdicts["q4.2.logits"].message
+
+
 def test_without_data_sets_the_model_is_asked_in_the_usual_scaling() -> None:
     book = notebook()
     del book.left["q4.1"]
@@ -332,6 +373,17 @@ FAULTS_4_3 = {
         {"q4.3.report": "no printed line has the precision"},
     ),
     "no pairs": ({"printed": REPORT}, {"q4.3.confused_pairs": "confused most often"}),
+    "only the matrix and a list of the classes": (
+        {"printed": REPORT + f"{FOUND['cm']}\n{list(right.CLASSES)}\n"},
+        {"q4.3.confused_pairs": "confused most often"},
+    ),
+    "rates of the wrong way round": (
+        {
+            "printed": f"precision {RECALLS}\nrecall {np.diag(FOUND['cm']) / FOUND['cm'].sum(axis=0)}\n"
+            f"f1 {RECALLS}\n" + "".join(f"{a} and {b}\n" for a, b in right.worst_pairs(FOUND["cm"]))
+        },
+        {"q4.3.report": "no printed line has the precision"},
+    ),
 }
 
 
@@ -365,6 +417,19 @@ def shuffled():
 
 
 PAIRS = right.worst_pairs(FOUND["cm"])
+LOWEST = FOUND["lowest_recall_class"]
+NAMED = "".join(f"{right.CLASSES[a]} <-> {right.CLASSES[b]}\n" for a, b in PAIRS)
+PRECISIONS = np.diag(FOUND["cm"]) / np.maximum(FOUND["cm"].sum(axis=0), 1)
+RATES = (PRECISIONS, RECALLS, 2 * PRECISIONS * RECALLS / (PRECISIONS + RECALLS))
+
+
+def by_rate(row):
+    """Return a report whose lines are rates and not classes."""
+    return "".join(
+        f"{name} {row(r)}\n" for name, r in zip(("precision", "recall", "f1-score"), RATES, strict=True)
+    )
+
+
 RIGHT_4_3 = {
     "a shuffled loader": shuffled(),
     "columns": {
@@ -377,6 +442,34 @@ RIGHT_4_3 = {
     "pairs in two lines": {
         "printed": REPORT
         + "".join(f"true: {right.CLASSES[a]}\npred: {right.CLASSES[b]}\n\n" for a, b in PAIRS)
+    },
+    "pairs without spaces": {"printed": REPORT + "".join(f"({a},{b})\n" for a, b in PAIRS)},
+    "numbered pairs": {"printed": REPORT + "".join(f"{n}) {a} and {b}.\n" for n, (a, b) in enumerate(PAIRS))},
+    "a list of both pairs": {"printed": REPORT + f"{[(pair, 40) for pair in PAIRS]}\n"},
+    "a list of both pairs by name": {
+        "printed": REPORT + f"{[(right.CLASSES[a], right.CLASSES[b], 40) for a, b in PAIRS]}\n"
+    },
+    "a table of rates by class": {"printed": by_rate(lambda row: " ".join(map(str, row))) + NAMED},
+    "arrays of rates": {"printed": by_rate(lambda row: f"\n{row}") + NAMED},
+    "rates one by one": {
+        "printed": "".join(
+            f"{name}:\n Precision: {p}\n Recall: {r:.1%}\n F1: {f:.3f}\n"
+            for name, p, r, f in zip(right.CLASSES, *RATES, strict=True)
+        )
+        + NAMED
+    },
+    "a report as a dict": {
+        "printed": str(
+            {
+                name: {"precision": p, "recall": r, "f1-score": f}
+                for name, p, r, f in zip(right.CLASSES, *RATES, strict=True)
+            }
+        )
+        + f"\n{NAMED}"
+    },
+    "a column of one in a list": {
+        "accuracy": [FOUND["accuracy"]],
+        "lowest_recall_class": np.array([[LOWEST]]),
     },
     "short names": {
         "printed": REPORT + "".join(f"{right.CLASSES[a][:5]} as {right.CLASSES[b][:5]}\n" for a, b in PAIRS)

@@ -39,9 +39,8 @@ def test_accuracy(
     if known > accuracy + _KNOWN_BY_HEART:
         flag(
             "knows_test_images",
-            f"model is right on {known:.4f} of the test images and on {accuracy:.4f} of others that "
-            "are like them: "
-            "was it trained on the test set?",
+            f"model is right on {known:.4f} of the test images and on {accuracy:.4f} of others that are "
+            "like them: was it trained on the test set?",
         )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from grader.assignments.hw1.blood_evaluation import (
     answers_of,
     require_own_predictions,
-    require_pairs_named,
-    require_report,
 )
 from grader.assignments.hw1.blood_model import asked
+from grader.assignments.hw1.blood_words import require_pairs_named, require_report
 from grader.datasets import BloodMnist
 from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check

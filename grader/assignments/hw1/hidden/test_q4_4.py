@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from grader.assignments.hw1.blood_confidence import all_examples, answers_of, require_answers, require_real
+from grader.assignments.hw1.blood_confidence import (
+    all_examples,
+    confidences_of,
+    require_answers,
+    require_real,
+)
 from grader.assignments.hw1.blood_model import asked
 from grader.datasets import BloodMnist
 from grader.notebooks.replay import Replay
@@ -19,4 +24,4 @@ def test_test_images(notebook: Replay, blood: BloodMnist) -> None:
 def test_confidences(notebook: Replay, blood: BloodMnist) -> None:
     """Confidence and prediction of each example are what model gives for its image."""
     examples = all_examples(notebook.after("q4.4"))
-    require_answers(examples, blood, answers_of(asked(notebook, blood, "q4.4", "q4.3", "q4.2"), blood))
+    require_answers(examples, blood, confidences_of(asked(notebook, blood, "q4.4", "q4.3", "q4.2"), blood))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from grader.assignments.hw1.blood_confidence import all_examples, answers_of, require_quadrant, require_shown
+from grader.assignments.hw1.blood_confidence import (
+    all_examples,
+    confidences_of,
+    require_quadrant,
+    require_shown,
+)
 from grader.assignments.hw1.blood_model import asked
 from grader.checks.closeness import reproduced_by
 from grader.datasets import BloodMnist
@@ -45,4 +50,4 @@ def test_shown(notebook: Replay) -> None:
 def _require(notebook: Replay, blood: BloodMnist, name: str) -> None:
     with reproduced_by(f"print([entry[1:] for entry in {name}])"):
         harvest = notebook.after("q4.4")
-        require_quadrant(harvest, name, answers_of(asked(notebook, blood, "q4.4", "q4.3", "q4.2"), blood))
+        require_quadrant(harvest, name, confidences_of(asked(notebook, blood, "q4.4", "q4.3", "q4.2"), blood))
