@@ -13,8 +13,9 @@ from grader.notebooks.names import names_of
 from grader.notebooks.reading import Cell
 
 CODE = "code"
-_MAGIC_LINE = re.compile(r"^\s*[%!?].*$", re.MULTILINE)
-_SHELL_VALUE = re.compile(r"^(\s*[A-Za-z_]\w*\s*=\s*)[%!].*$", re.MULTILINE)
+# Blanks of one line only: a pattern that may look beyond its end takes the square of many empty lines.
+_MAGIC_LINE = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
+_SHELL_VALUE = re.compile(r"^([ \t]*[A-Za-z_]\w*[ \t]*=[ \t]*)[%!].*$", re.MULTILINE)
 MAX_PARSED_CHARACTERS = 200_000
 
 
@@ -23,7 +24,7 @@ class CodeCell:
     """A cell of code: its place among all cells (from 0), and the questions it belongs to; none for set-up.
 
     `defines` and `uses` are names as far as they can be read from the source; both are empty where it does
-    not parse.
+    not parse, or nests too deep.
     """
 
     position: int
@@ -137,7 +138,10 @@ def _read(cell: CodeCell) -> CodeCell:
     tree = _tree(cell.source)
     if tree is None:
         return cell
-    defines, uses = names_of(tree)
+    try:
+        defines, uses = names_of(tree)
+    except RecursionError:  # an expression of hundreds of terms parses, and is deeper than we follow
+        return cell
     return replace(cell, defines=defines, uses=uses)
 
 

@@ -119,3 +119,17 @@ def test_a_question_needs_set_up_its_own_cells_and_those_that_make_what_is_used(
         NAMES,
     )
     assert [cell.position for cell in needed_for(cells, ["q4.3"])] == [0, 2, 7]
+
+
+@pytest.mark.parametrize(
+    "source", ["x = " + "+".join(["y"] * 900), "x = y" + ".a" * 900, "x = y" + "()" * 900]
+)
+def test_a_cell_that_nests_too_deep_to_be_read_still_belongs_to_its_question(source):
+    (cell,) = code_cells([code(source, "q4.1")], KNOWN, NAMES)
+    assert (cell.questions, cell.defines) == (("q4.1",), frozenset())
+
+
+@pytest.mark.parametrize("lines", ["\n" * 90_000, " \n" * 45_000])
+def test_many_empty_lines_are_passed_over(lines):
+    (cell,) = code_cells([code(f"x = 1{lines}y = !ls{lines}", "q4.1")], KNOWN, NAMES)
+    assert cell.defines == {"x", "y"}
