@@ -89,7 +89,7 @@ class Abilities:
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = {source: read_source(source) for source in sources}
         self._made_of = _made_of(self._sources.values())
-        self._behind: dict[str, frozenset[str]] = {}  # what was asked for already
+        self._behind: dict[str, frozenset[str]] = {}  # of the cell that was asked for last, and no other
         self._words = [(read.bound, words_of(source)) for source, read in self._sources.items()]
 
     def shows_value(self, source: str) -> bool:
@@ -118,8 +118,9 @@ class Abilities:
             waiting = set(self._sources[source].names)
             while waiting:
                 reached |= waiting
-                waiting = set().union(*(self._made_of.get(name, ()) for name in waiting)) - reached
-            self._behind[source] = frozenset(reached)
+                lines = {names for name in waiting for names in self._made_of.get(name, ())}
+                waiting = set().union(*lines) - reached
+            self._behind = {source: frozenset(reached)}
         return self._behind[source]
 
     def words_behind(self, source: str) -> frozenset[str]:
@@ -250,16 +251,19 @@ def _imports(first: str, tokens: Sequence[tokenize.TokenInfo]) -> frozenset[str]
     return frozenset() if tokens[1].string in QUIET_MODULES | PLOTTING else frozenset({_UNKNOWN})
 
 
-def _made_of(sources: Iterable[Source]) -> dict[str, set[str]]:
-    """Map each name that the notebook binds to the names in the lines that bind it, bodies included."""
-    made_of: dict[str, set[str]] = {}
+def _made_of(sources: Iterable[Source]) -> dict[str, list[frozenset[str]]]:
+    """Map each name that the notebook binds to the names in each line that binds it, bodies included.
+
+    The names of a line are kept once for all that it binds: ten thousand names in one line take no more.
+    """
+    made_of: dict[str, list[frozenset[str]]] = {}
     for source in sources:
         owners: list[tuple[int, frozenset[str]]] = []
         for line in source.lines or ():
             while owners and owners[-1][0] >= line.indent:
                 owners.pop()
             for name in line.bound.union(*(bound for _, bound in owners)):
-                made_of.setdefault(name, set()).update(line.names)
+                made_of.setdefault(name, []).append(line.names)
             if line.is_definition:
                 owners.append((line.indent, line.bound))
     return made_of

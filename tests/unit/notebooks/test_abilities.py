@@ -91,8 +91,21 @@ def test_the_names_that_are_printed_are_those_of_the_printing_lines():
     assert "losses" not in Abilities([source]).printed_names(source)
 
 
+MANY_NAMES = ",".join(f"a{number:x}" for number in range(15_000))
+
+
 @pytest.mark.parametrize(
-    "source", ["(" * 50_000, "a+" * 40_000, "\n(" * 50_000, "x" * 200_000, "'" * 9999, "\\"]
+    "source",
+    [
+        "(" * 50_000,
+        "a+" * 40_000,
+        "\n(" * 50_000,
+        "x" * 200_000,
+        "'" * 9999,
+        "\\",
+        f"{MANY_NAMES} = {MANY_NAMES}"[:100_000],
+    ],
+    ids=["brackets", "sum", "lines of brackets", "one name", "quotes", "a backslash", "many names"],
 )
 def test_a_source_made_to_hurt_a_parser_is_only_long(source):
     cells = Abilities([source])
