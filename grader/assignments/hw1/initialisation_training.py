@@ -23,7 +23,7 @@ from grader.assignments.hw1.notebook_values import METHODS, by_method, numbers, 
 from grader.checks.closeness import require_number
 from grader.checks.tolerance import Array, FloatArray
 from grader.datasets import Mnist
-from grader.errors import CheckFailed
+from grader.errors import CheckFailed, StudentFault
 from grader.notebooks.replay import Harvest, Replay
 
 EPOCHS = 10
@@ -31,8 +31,13 @@ GUESSING = math.log(10)
 AT_CHANCE, LEARNING = ("zero", "small_random"), ("xavier", "he")
 # Guessing one digit gives 0.114 on either profile; a loss that stays is within 0.01 of ln 10.
 CHANCE_ACCURACY, CHANCE_LOSS = 0.2, 0.05
-# Far from both what is seen of networks that learn, 0.73 and more, and of those that do not.
+# Between what is seen of networks that learn and of those that do not.
 LEARNS_ACCURACY = 0.5
+# In the sample a batch of 64 leaves 8 digits to the last step, and such a step can throw a network back: of
+# 48 right ones five ended below 0.8, at 0.52 the lowest, and 2 of the 192 accuracies after their last four
+# epochs were below 0.5. The mean loss of an epoch hardly shows it: these ended at 0.15 or less, and the
+# slowest of the calibration's runs at 0.41.
+_LEARNED_LOSS = 0.6
 _FALL = 0.7  # of the first epoch's loss
 # The network that is trained here is as deep and half as wide, and learns in a second. A single step can
 # throw it back for a while, and a slow start can be bad luck: the best of several looks counts, and a
@@ -141,7 +146,7 @@ def require_learning(
                 f"{names.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that starts "
                 f"so learns, and its loss falls by more than {1 - _FALL:.0%}"
             )
-        elif not accuracy >= LEARNS_ACCURACY:
+        elif not has_learned(accuracy, row):
             finding = (
                 f"{names.accuracies}[{method!r}] is {accuracy:.4g}; a network that starts so learns, and is "
                 f"right on far more than {LEARNS_ACCURACY:.0%} of the test digits"
@@ -151,6 +156,23 @@ def require_learning(
         if finding:
             excused.append(method)
     return excused
+
+
+def has_learned(accuracy: float, losses: FloatArray | None) -> bool:
+    """Say whether a network has learned, by what it ended with; losses are None where they are no numbers."""
+    return accuracy >= LEARNS_ACCURACY or _was_thrown_back(accuracy, losses)
+
+
+def _was_thrown_back(accuracy: float, losses: FloatArray | None) -> bool:
+    """Say whether a network learned, by its last loss, and still knows more than one that guesses."""
+    return losses is not None and accuracy > CHANCE_ACCURACY and bool(losses[-1] <= _LEARNED_LOSS)
+
+
+def _losses_if_any(harvest: Harvest, names: Names) -> Mapping[str, FloatArray]:
+    try:
+        return losses_of(harvest, names)
+    except StudentFault:  # which costs another check
+        return {}
 
 
 def excuse(methods: Sequence[str]) -> str:
@@ -172,13 +194,16 @@ def _not_training(row: FloatArray) -> str | None:
 
 
 def require_in_bands(
-    notebook: Replay, accuracies: Mapping[str, float], names: Names, bands: Bands
+    notebook: Replay, harvest: Harvest, accuracies: Mapping[str, float], names: Names, bands: Bands
 ) -> list[str]:
     """Judge the accuracies of xavier and he by the calibration's bands; return those that are excused."""
-    excused = []
+    losses, excused = _losses_if_any(harvest, names), []
     for method in LEARNING:
         low, high = bands.accuracies[method]
-        if low <= accuracies[method] <= high:
+        is_below = accuracies[method] < low
+        if low <= accuracies[method] <= high or (
+            is_below and _was_thrown_back(accuracies[method], losses.get(method))
+        ):
             continue
         if draws_as_asked(notebook, method):
             raise CheckFailed(
@@ -204,7 +229,7 @@ def require_losses_drawn(harvest: Harvest, losses: Mapping[str, FloatArray]) -> 
 
 def require_reproduced(
     notebook: Replay,
-    accuracies: Mapping[str, float],
+    harvest: Harvest,
     names: Names,
     *,
     activation: str,
@@ -212,12 +237,14 @@ def require_reproduced(
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """Train from the student's own initial weights; what learns here has to have learned there."""
+    accuracies, losses = as_shares(accuracies_of(harvest, names)), _losses_if_any(harvest, names)
     found = {}
     for method in METHODS:
         reported = accuracies[method]
+        is_said_to_learn = has_learned(reported, losses.get(method))
         for _ in range(_ATTEMPTS):
             found[method] = accuracy = trained_again(notebook, method, activation, dataset, rng)
-            if agrees := (accuracy >= LEARNS_ACCURACY) == (reported >= LEARNS_ACCURACY):
+            if agrees := (accuracy >= LEARNS_ACCURACY) == is_said_to_learn:
                 break
         if not agrees:
             raise CheckFailed(

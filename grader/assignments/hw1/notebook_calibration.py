@@ -35,8 +35,10 @@ WAYS = {
     "q5.3": (("unit", 256), ("standard", 64), ("half", 256), ("unit", 64), ("unit", 512)),
     "q5.4": (("unit", 256), ("standard", 64), ("half", 256), ("unit", 64), ("unit", 512)),
 }
-# What few runs do not show: a last batch of 8 digits, at the end of a training, moves an accuracy by 0.2.
-MARGIN_BELOW = {"q4.2": 0.04, "q5.3": 0.1, "q5.4": 0.1}
+# Runs of the sample that differ in their seed alone spread by 0.011 on unseen cells (q4.2): more than five
+# times that. In Problem 5 a last step may throw an accuracy back much further, and then the last loss
+# decides.
+MARGIN_BELOW = {"q4.2": 0.06, "q5.3": 0.1, "q5.4": 0.1}
 MARGIN_ABOVE = 0.03
 FLOOR_BELOW = 0.1
 _UNSEEN = 2000

@@ -348,6 +348,26 @@ def test_a_fault_of_the_training_is_named(changes, words) -> None:
     assert failed_checks(verdicts) == set(words)
 
 
+def test_a_training_that_its_last_step_threw_back_has_learned() -> None:
+    back = ACCURACIES | {"xavier": 0.42}
+    assert failed_checks(judged(outcome(accuracies=back), "q5.3")) == set()
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "lost"),
+    [(0.53, {"q5.3.accuracy_bands"}), (0.42, {"q5.3.accuracy_bands", "q5.3.learn", "q5.3.reproduced"})],
+)
+def test_a_low_accuracy_beside_a_high_loss_is_no_step_back(accuracy, lost) -> None:
+    slow = LOSSES | {"xavier": list(np.linspace(2.2, 1.1, 10))}
+    changes = outcome(losses=slow, accuracies=ACCURACIES | {"xavier": accuracy})
+    assert failed_checks(judged(changes, "q5.3")) == lost
+
+
+def test_an_accuracy_at_chance_is_no_step_back_whatever_the_losses() -> None:
+    verdicts = judged(outcome(accuracies=ACCURACIES | {"xavier": 0.114}), "q5.3")
+    assert failed_checks(verdicts) == {"q5.3.accuracy_bands", "q5.3.learn", "q5.3.reproduced"}
+
+
 def test_the_results_of_relu_are_judged_by_their_own_statistics() -> None:
     verdicts = judged({"q5.4": {"stats_relu": right.statistics()}}, "q5.4")
     assert failed_checks(verdicts) == {"q5.4.stats_values"}
