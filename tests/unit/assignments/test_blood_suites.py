@@ -540,6 +540,12 @@ def test_a_fault_of_the_confidences_is_named(names, words) -> None:
     require_only(judged({"q4.4": names}, "q4.4"), words)
 
 
+def test_of_many_examples_the_first_are_looked_at() -> None:
+    """The one that is wrong stands behind them."""
+    many = [*QUADRANTS["confident_correct"] * 10, FIRST]
+    require_only(judged({"q4.4": {"confident_correct": many}}, "q4.4"), {})
+
+
 def test_an_honestly_empty_quadrant_is_right() -> None:
     assert QUADRANTS["confident_incorrect"] == []
 
