@@ -98,6 +98,9 @@ def grade(
     min_score: Annotated[float | None, typer.Option(help="Exit with 1 below this score.")] = None,
     report_format: Annotated[str, typer.Option("--format", help="More formats, with commas.")] = "json",
     data_dir: DataDir = None,
+    fast_data: Annotated[
+        bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
+    ] = True,
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
@@ -117,6 +120,7 @@ def grade(
         rubric=rubric,
         seed=seed,
         data_dir=data_dir or settings.data_dir,
+        fast_data=fast_data,
         course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
     folders = output_folders(submissions, out)

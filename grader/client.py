@@ -19,6 +19,7 @@ from grader.faults import describe_death, describe_raise, describe_timeout
 from grader.model import Isolation, Limits
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
 from grader.remote import Arrays, Call, Echo, RemoteObject, Value
+from grader.sandbox.command import Notebook
 from grader.sandbox.launch import StartedWorker
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import Provider
@@ -34,12 +35,22 @@ class Student:
     """One submission behind a sandbox: a worker that is started again whenever it was lost."""
 
     def __init__(
-        self, root: Path, *, provider: str, min_isolation: int, policy: Policy, places: Places, view: str
+        self,
+        root: Path,
+        *,
+        provider: str,
+        min_isolation: int,
+        policy: Policy,
+        places: Places,
+        view: str,
+        notebook: Notebook | None = None,
     ) -> None:
         self._root = root
         self._policy = policy
         self._places = places
         self._view = view
+        self._notebook = notebook
+        self.was_interrupted = False  # in the last exchange
         self._min_isolation = min_isolation
         self._by_file = False
         self._unresolvable: dict[str, StudentFault] = {}
@@ -83,12 +94,15 @@ class Student:
     def begin_check(self, check_id: str, *, seed: int, seconds: float | None = None) -> None:
         """Start a check: all generators reseeded, a new allowance of time, a living worker."""
         self._check_id = check_id
-        self.spent_s = 0.0
-        self._check_s = self.limits.check_s if seconds is None else seconds
-        self._training_s = self.limits.training_s
+        self._begin(seconds)
         if self._worker is not None and self._worker.process.threads() > self.limits.threads_kept:
             self.close()  # or this check would pay for the threads of the last one
         self.seed(seed)
+
+    def _begin(self, seconds: float | None) -> None:
+        self.spent_s = 0.0
+        self._check_s = self.limits.check_s if seconds is None else seconds
+        self._training_s = self.limits.training_s
 
     def seed(self, value: int) -> None:
         """Reseed every generator in the worker; value in [0, 2**63)."""
@@ -194,18 +208,23 @@ class Student:
             raise ProtocolViolation("the losses of the training did not come back as an array")
         return losses
 
-    def run(self, calls: Sequence[Call], *, seconds: float | None = None) -> list[Value]:
+    def run(
+        self, calls: Sequence[Call], *, seconds: float | None = None, interrupt: bool = False
+    ) -> list[Value]:
         """Carry out calls in order, in one round trip, and return their values.
 
         The first one that raises raises here. A call may take `limits.call_s` each, all calls of a check
-        `limits.check_s` together, unless `seconds` is given.
+        `limits.check_s` together, unless `seconds` is given. With `interrupt` a longer call is first
+        interrupted, and `was_interrupted` says so.
         """
         if not calls:
             return []
         limit_s = self._allowance(len(calls)) if seconds is None else seconds
         arrays: list[np.ndarray] = []
         steps = [self._encoded(call, arrays) for call in calls]
-        answer, returned = self._exchange({"steps": steps}, arrays, what=_named(calls), limit_s=limit_s)
+        answer, returned = self._exchange(
+            {"steps": steps}, arrays, what=_named(calls), limit_s=limit_s, interrupt=interrupt
+        )
         if "fault" in answer:
             raise self._fault(answer, calls)
         try:
@@ -229,6 +248,7 @@ class Student:
             places=self._places,
             view=self._view,
             by_file=self._by_file,
+            notebook=self._notebook,
         )
 
     def _living(self) -> StartedWorker:
@@ -268,13 +288,19 @@ class Student:
             raise GraderFault(f"an argument of {call.what} cannot be sent: {error}") from error
 
     def _exchange(
-        self, header: dict[str, Json], arrays: list[np.ndarray], *, what: str, limit_s: float
+        self,
+        header: dict[str, Json],
+        arrays: list[np.ndarray],
+        *,
+        what: str,
+        limit_s: float,
+        interrupt: bool = False,
     ) -> tuple[dict[str, Json], list[np.ndarray]]:
         process = self._living().process
         started = time.monotonic()
         self.round_trips += 1
         try:
-            return process.exchange(header, arrays, seconds=limit_s, on_ask=self._told)
+            return process.exchange(header, arrays, seconds=limit_s, on_ask=self._told, interrupt=interrupt)
         except WorkerTimeout as error:
             self.close()
             elapsed_s = time.monotonic() - started
@@ -290,6 +316,7 @@ class Student:
             self.close()
             raise
         finally:
+            self.was_interrupted = process.was_interrupted
             # Time in which the machine ran others is nobody's spending.
             self.spent_s += max(0.0, time.monotonic() - started - process.held_up_s)
 

@@ -16,7 +16,7 @@ from grader.sandbox.providers import LEVEL_NAMES
 from grader.settings import Settings
 
 CORE = ("mytorch-grader", "numpy", "pytest", "pytest-json-report", "pydantic", "typer", "rich")
-EXPERIMENTS = ("torch", "torchvision", "medmnist", "ipykernel", "matplotlib", "scikit-learn")
+EXPERIMENTS = ("torch", "torchvision", "medmnist", "ipython", "matplotlib", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)

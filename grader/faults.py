@@ -61,6 +61,10 @@ def describe_death(end: Obituary, *, what: str, elapsed_s: float, limits: Limits
         Death.THREADS: StudentFault(
             f"{what} started more than {limits.threads} threads and was stopped {after}; start fewer"
         ),
+        Death.DISK: StudentFault(
+            f"{what} wrote more than {limits.scratch_bytes // MEBIBYTE} MiB"
+            f" or {limits.scratch_entries} files and was stopped {after}; write less"
+        ),
         Death.CPU: StudentTimedOut(f"{what} used more than {limits.cpu_s} s of processor time"),
         Death.MEMORY: StudentOutOfMemory(
             f"{what} was killed by the system {after} for its memory"

@@ -151,6 +151,12 @@ class Limits:
     response_bytes: int
     responses_bytes: int
     held_up_factor: float
+    cell_s: float
+    notebook_s: float
+    notebook_call_s: float
+    notebook_check_s: float
+    scratch_bytes: int
+    scratch_entries: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader.assignments.hw1.names import PLACES
-from grader.datasets import load_mnist
+from grader.assignments.hw1.names import NOTEBOOK_NAMES, PLACES
+from grader.datasets import load_bloodmnist, load_mnist
 from grader.errors import (
     GraderError,
     GraderFault,
@@ -31,6 +31,7 @@ from grader.records import GradingRequest
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
 from grader.rubric import load_rubric
 from grader.sandbox import default_limits
+from grader.sandbox.machine import has_gpu
 from grader.sandbox.providers import PROVIDERS
 from grader.scoring import Ending, Facts, score
 from grader.session import Event, SuiteRun, run_suites
@@ -49,18 +50,21 @@ MOST_COMPILED = 20  # files of compiled code that are told one by one
 class Assignment:
     """A homework: the folder with its rubric and suites, and where a submission may define each name.
 
-    `starter` is the notebook that students start from, in what ships beside the package.
+    `starter` is the notebook that students start from, in what ships beside the package; `names` is what each
+    of its questions leaves behind.
     """
 
     folder: Path
     places: Mapping[str, Sequence[str]]
     starter: str | None = None
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 HW1 = Assignment(
     Path(__file__).parent / "assignments" / "hw1",
     PLACES,
     starter="student_template/hw1_s26_p4_5_6_starter.ipynb",
+    names=NOTEBOOK_NAMES,
 )
 
 
@@ -68,7 +72,9 @@ HW1 = Assignment(
 class GradeOptions:
     """What the caller may choose; `rubric` replaces the assignment's own, `limits` the policy's.
 
-    `visible_only` is the student's own run.
+    `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
+    not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
+    notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
     """
 
     questions: tuple[str, ...] = ()
@@ -83,11 +89,13 @@ class GradeOptions:
     assignment: Assignment = HW1
     limits: Limits | None = None
     visible_only: bool = False
+    only_first_loss: bool = False
+    fast_data: bool = True
 
     @property
     def is_grade(self) -> bool:
         """Whether the result may count as a grade."""
-        return not self.visible_only and self.min_isolation >= GRADE_MIN_ISOLATION
+        return not (self.visible_only or self.only_first_loss) and self.min_isolation >= GRADE_MIN_ISOLATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +134,16 @@ def prepare(options: GradeOptions) -> Plan:
     if not plan.questions:
         having = ", ".join(dict.fromkeys(check_id.rpartition(".")[0] for check_id in suites))
         raise UsageError(f"none of these questions has visible checks yet; those that do: {having}")
+    reasons = {planned.question.id: planned.not_run_reason for planned in plan.questions}
+    if options.visible_only and all(reasons.values()):
+        first, reason = next(iter(reasons.items()))
+        raise UsageError(f"{first} cannot be checked here: it {reason}")
     if options.device == "cuda":
         _require_cuda()
-    if plan.uses_dataset:
+    if plan.uses_dataset or plan.uses_notebook:
         load_mnist(options.profile, options.data_dir)
+    if plan.uses_notebook:
+        load_bloodmnist(options.profile, options.data_dir)
     return plan
 
 
@@ -163,7 +177,7 @@ def grade(
         run = SuiteRun(Ending.BROKE, reason, log=_last_lines(error))
     facts = Facts(
         submission=submission,
-        environment=_environment(run, options),
+        environment=_environment(run, options, plan),
         timing=clock.timing(run.results),
         ending=run.ending,
         reason=run.reason,
@@ -216,8 +230,13 @@ def _run(
         profile=options.profile,
         # Resolved here: the process starts elsewhere, and without HOME.
         data_dir=(options.data_dir or default_data_dir()).resolve(),
-        device=_device(options.device),
+        device=_device(options.device, plan),
         seed=options.seed,
+        only_first_loss=options.only_first_loss,
+        fast_data=options.fast_data,
+        notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
+        questions=tuple(question.id for question in plan.rubric.questions),
+        names=options.assignment.names,
     )
     return run_suites(request, suites=options.assignment.folder, files=plan.files, on_event=on_event)
 
@@ -267,7 +286,7 @@ def _starter(name: str | None, known: tuple[tuple[str, str], ...]) -> Starter:
     return Starter() if name is None else starter_of(resource(name).read_bytes(), dict(known))
 
 
-def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
+def _environment(run: SuiteRun, options: GradeOptions, plan: Plan) -> EnvironmentReport:
     isolation = run.isolation
     return EnvironmentReport(
         is_grade=options.is_grade,
@@ -276,7 +295,7 @@ def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
         python=run.versions.get("python", platform.python_version()),
         numpy=run.versions.get("numpy"),
         torch=_installed_version("torch"),
-        device=_device(options.device),
+        device=_device(options.device, plan),
         platform=platform.platform(),
         seed=options.seed,
         seed_is_public=options.course_secret == PUBLIC_SECRET,
@@ -288,6 +307,8 @@ def _environment(run: SuiteRun, options: GradeOptions) -> EnvironmentReport:
 def _note(options: GradeOptions) -> str | None:
     if options.visible_only:
         return "a self-check, not a grade"
+    if options.only_first_loss:
+        return "not a grade: nothing was tried after the first check that did not pass"
     if not options.is_grade:
         return (
             f"not a grade: isolation level {options.min_isolation} was accepted, "
@@ -296,9 +317,12 @@ def _note(options: GradeOptions) -> str | None:
     return None
 
 
-def _device(device: str) -> str:
-    # Everything this version runs is NumPy: the processor does it, unless someone insists.
-    return "cpu" if device == "auto" else device
+def _device(device: str, plan: Plan) -> str:
+    """Return where the notebook's networks are trained; all else is NumPy, which the processor does."""
+    if device != "auto":
+        return device
+    has_cuda = "+cpu" not in (_installed_version("torch") or "+cpu")
+    return "cuda" if plan.uses_notebook and has_cuda and has_gpu() else "cpu"
 
 
 def _require_cuda() -> None:

@@ -13,6 +13,8 @@ from grader.model import Check, Visibility
 from grader.rubric import Question, Rubric, select
 from grader.suites import DeclaredCheck
 
+# What a notebook's worker must be able to import, whatever its cells do.
+NOTEBOOK_PACKAGES = ("torch", "torchvision", "medmnist", "matplotlib", "sklearn", "IPython")
 EXPERIMENTS_COMMAND = "pip install 'mytorch-grader[experiments]'"
 
 
@@ -42,11 +44,16 @@ class PlannedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The selection from the rubric for one grading; `hidden` are the checks left out of a self-check."""
+    """The selection from the rubric for one grading.
+
+    `hidden` are the checks left out of a self-check, `on_request` the questions that it leaves out unless
+    they are asked for, since they replay a notebook for minutes.
+    """
 
     rubric: Rubric
     questions: tuple[PlannedQuestion, ...]
     hidden: tuple[PlannedCheck, ...] = ()
+    on_request: tuple[str, ...] = ()
 
     @property
     def checks(self) -> tuple[PlannedCheck, ...]:
@@ -65,12 +72,21 @@ class Plan:
 
     @property
     def required_parts(self) -> frozenset[str]:
-        """What the submission must hold for the checks to make sense; `theory` is optional to hand in."""
+        """What the submission must hold for the checks to make sense; the rest is optional to hand in."""
         parts: frozenset[str] = frozenset()
         for planned in self.questions:
             if planned.checks and planned.not_run_reason is None:
                 parts |= planned.question.submission_parts
-        return parts - {"theory"}
+        return parts - {"theory", "notebook"}
+
+    @property
+    def uses_notebook(self) -> bool:
+        """Whether a check looks at what the notebook left behind."""
+        return any(
+            planned.question.needs_notebook
+            for planned in self.questions
+            if planned.checks and planned.not_run_reason is None
+        )
 
     @property
     def uses_dataset(self) -> bool:
@@ -94,16 +110,22 @@ def make_plan(
     """Select questions and pair their checks with points.
 
     `visible_only` is the student's own run: no hidden checks, no written parts, no questions
-    without checks. Raise UsageError for unknown questions and for a rubric that does not fit the suites.
+    without checks, and none that replay the notebook unless they are asked for. Raise UsageError for unknown
+    questions and for a rubric that does not fit the suites.
     """
     agree(rubric, declared)
-    selected = select(rubric, wanted)
+    names = tuple(wanted)
+    selected = select(rubric, names)
     questions = tuple(_planned(question, declared, is_installed) for question in selected)
     if not visible_only:
         return Plan(rubric, questions)
+    on_request: tuple[str, ...] = ()
+    if not names:
+        on_request = tuple(planned.question.id for planned in questions if _replays(planned))
+        questions = tuple(planned for planned in questions if not _replays(planned))
     hidden = tuple(planned for question in questions for planned in question.checks if _is_hidden(planned))
     visible = (_visible_part(question) for question in questions)
-    return Plan(rubric, tuple(question for question in visible if question.checks), hidden)
+    return Plan(rubric, tuple(question for question in visible if question.checks), hidden, on_request)
 
 
 def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:
@@ -135,13 +157,20 @@ def _planned(
 
 
 def _not_run_reason(question: Question, installed: Callable[[str], bool]) -> str | None:
-    missing = ", ".join(package for package in question.packages if not installed(package))
+    wanted = question.packages
+    if question.checks and question.needs_notebook and all(map(installed, wanted)):
+        wanted = NOTEBOOK_PACKAGES
+    missing = ", ".join(package for package in wanted if not installed(package))
     if question.checks:
         return f"needs {missing}: {EXPERIMENTS_COMMAND}" if missing else None
     if sum(question.written.values(), Decimal(0)) == question.points:
         return None  # a person marks all of it
     reason = f"this version has no automatic checks for {question.id} yet"
     return f"{reason} (they will need {missing}: {EXPERIMENTS_COMMAND})" if missing else reason
+
+
+def _replays(planned: PlannedQuestion) -> bool:
+    return planned.question.needs_notebook and bool(planned.checks)
 
 
 def _is_hidden(planned: PlannedCheck) -> bool:

@@ -5,24 +5,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import pytest
 
 from grader.checks.source import flags_of, not_scanned
 from grader.client import Student, open_student
-from grader.datasets import Mnist, load_mnist
-from grader.errors import CheckFailed, MachineFault, SandboxUnavailable, StudentFault, StudentTimedOut
+from grader.datasets import BloodMnist, Mnist, load_bloodmnist, load_mnist, serve, unseen_cells
+from grader.errors import (
+    CheckFailed,
+    MachineFault,
+    SandboxUnavailable,
+    StudentFault,
+    StudentRaised,
+    StudentTimedOut,
+)
 from grader.model import (
     ArrayExcerpt,
     Check,
@@ -33,6 +42,9 @@ from grader.model import (
     Outcome,
     Visibility,
 )
+from grader.notebooks.claims import find_claims
+from grader.notebooks.replay import CellOutcome, NotebookWork, Replay, ReplayOptions, replay_of, scratch_copy
+from grader.notebooks.written import NO_NOTEBOOK
 from grader.records import (
     GradingRequest,
     finite,
@@ -40,6 +52,7 @@ from grader.records import (
     result_to_record,
     seed_of,
 )
+from grader.sandbox.machine import device_files, gpu_turn
 from grader.sandbox.policy import read_policy
 from grader.sandbox.trusted import adopt_orphans, die_with_parent, make_undumpable
 from grader.suites import suite_file_name
@@ -97,6 +110,12 @@ class GraderHooks:
     def pytest_grader_open_student(self, grading_request: GradingRequest) -> Student | None:
         """Open the student that the checks of one question talk to; SandboxUnavailable ends the run."""
 
+    @pytest.hookspec(firstresult=True)
+    def pytest_grader_replay_notebook(
+        self, grading_request: GradingRequest, notify: Callable[[str], None], cleanup: contextlib.ExitStack
+    ) -> Replay | None:
+        """Replay the notebook; what `cleanup` is given is undone at the end of the run."""
+
 
 class Grading:
     """One grading: its open student, what has been found so far, and the hooks that keep both up to date."""
@@ -118,6 +137,9 @@ class Grading:
         self._flags: list[Flag] = []
         self._spent_s = 0.0  # by calls of checks that have ended
         self.shared: dict[str, Any] = {}  # of the question at hand
+        self._replay: Replay | StudentFault | MachineFault | None = None  # or why there is none
+        self._notebook_spent_s = 0.0  # by calls of checks into what it left behind
+        self._cleanup = contextlib.ExitStack()
 
     def note(self, item: pytest.Item, text: str) -> None:
         """Keep what a check found out, to be told when it passes."""
@@ -145,6 +167,54 @@ class Grading:
             self._no_isolation = str(error)
             pytest.exit(str(error))
         return self._student
+
+    def replay_for(self, item: pytest.Item) -> Replay:
+        """Return the replayed notebook, ready for this check: one replay for all of them."""
+        check_ = self._check_of(item)
+        if self._replay is None:
+            self._close_student()  # one worker at a time
+            self._replay = self._replayed(item.config, check_.id)
+        if not isinstance(self._replay, Replay):
+            raise _again(self._replay)
+        student, limits = self._replay.student, self.request.limits
+        self._notebook_spent_s += student.spent_s
+        left_s = limits.notebook_s - self._notebook_spent_s
+        if left_s <= 0:
+            raise StudentTimedOut(
+                f"not tried: earlier calls used up the {limits.notebook_s:g} s that a notebook's checks have"
+            )
+        seed = seed_of(self.request, f"{check_.id}\nworker")
+        student.begin_check(check_.id, seed=seed, seconds=min(limits.notebook_check_s, left_s))
+        return self._replay
+
+    def _replayed(self, config: pytest.Config, check_id: str) -> Replay | StudentFault | MachineFault:
+        def notify(text: str) -> None:
+            self._tell({"event": "note", "id": check_id, "text": text})
+
+        try:
+            replay: Replay = config.hook.pytest_grader_replay_notebook(
+                grading_request=self.request, notify=notify, cleanup=self._cleanup
+            )
+        except SandboxUnavailable as error:
+            self._no_isolation = str(error)
+            pytest.exit(str(error))
+        except (StudentFault, MachineFault) as fault:
+            return fault
+        replay.student.spent_s = 0.0  # what cells spend has a limit of its own
+        if self._isolation is None:
+            self._isolation = replay.student.isolation
+            self._versions = dict(replay.student.versions)
+        self._flags += self._claims(replay)
+        return replay
+
+    def _claims(self, replay: Replay) -> list[Flag]:
+        """Hold the stored outputs against the replay; a fault of ours in that costs the findings only."""
+        ran = [cell for cell in replay.cells if cell.outcome is not CellOutcome.NOT_RUN]
+        try:
+            return find_claims(replay.notebook, ran, same_data=self.request.profile == "full")
+        except Exception as error:  # noqa: BLE001 -- whatever fails in us there, the checks go on
+            reason = f"the stored outputs were not compared: the grader failed ({type(error).__name__})"
+            return [Flag("stored_outputs_unreadable", reason, where="notebook")]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -175,16 +245,21 @@ class Grading:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Skip a check when one that it needs ran and did not pass."""
+        """Skip a check when one that it needs ran and did not pass, or when the answer is known already."""
         self._skipped = None
+        if self.request.only_first_loss and len(self.passed()) < len(self._results):
+            self._skip("not tried, because points are lost already")
         for need in self._check_of(item).needs:
             result = self._results.get(need)
             if result is not None and result.outcome is Outcome.GRADER_ERROR:
                 raise MachineFault(f"not tried, because it needs {need}, in which the grader failed")
             if result is not None and result.outcome is not Outcome.PASSED:
                 title = result.check.title.rstrip(".")
-                self._skipped = f"not tried, because this did not pass: {title} ({need})"
-                pytest.skip(self._skipped)
+                self._skip(f"not tried, because this did not pass: {title} ({need})")
+
+    def _skip(self, reason: str) -> NoReturn:
+        self._skipped = reason
+        pytest.skip(reason)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> Generator[None, object, object]:
@@ -223,8 +298,11 @@ class Grading:
         }
 
     def pytest_sessionfinish(self) -> None:
-        """End the worker, however the run ended."""
+        """End the workers, however the run ended."""
         self._close_student()
+        if isinstance(self._replay, Replay):
+            self._replay.close()
+        self._cleanup.close()
 
     def _begin(self, student: Student, check_id: str) -> None:
         """Start a check within what is left of the submission's allowance of time."""
@@ -316,6 +394,78 @@ def pytest_grader_open_student(grading_request: GradingRequest) -> Student:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_grader_replay_notebook(
+    grading_request: GradingRequest, notify: Callable[[str], None], cleanup: contextlib.ExitStack
+) -> Replay:
+    """Replay the notebook in a sandboxed worker, in a scratch copy of the submission."""
+    if grading_request.notebook is None:
+        raise CheckFailed(NO_NOTEBOOK)
+    work = NotebookWork(
+        notebook=(grading_request.submission_root / grading_request.notebook).read_bytes(),
+        root=grading_request.submission_root,
+        questions=grading_request.questions,
+        names=grading_request.names,
+        wanted=tuple(dict.fromkeys(check_.question for check_ in grading_request.checks)),
+    )
+    uses_gpu = grading_request.device == "cuda"
+    if uses_gpu:
+        cleanup.enter_context(gpu_turn(notify))
+    options = ReplayOptions(
+        provider=grading_request.provider,
+        min_isolation=grading_request.min_isolation,
+        policy=replace(read_policy(), limits=grading_request.limits),
+        data=cleanup.enter_context(_served(grading_request)),
+        fast_data=grading_request.fast_data,
+        devices=device_files() if uses_gpu else (),
+        seed=seed_of(grading_request, "notebook"),
+        notify=notify,
+    )
+    return replay_of(work, options, scratch=cleanup.enter_context(scratch_copy(work.root)))
+
+
+@contextlib.contextmanager
+def _served(grading_request: GradingRequest) -> Iterator[Path]:
+    """Lay out the data sets where a worker may read them."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="grader-data-", ignore_cleanup_errors=True) as name:
+            folder = Path(name).resolve() / "data"
+            folder.mkdir()
+            serve(folder, grading_request.profile, grading_request.data_dir)
+            for path in (folder.parent, folder, *folder.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            yield folder
+    except OSError as error:
+        raise MachineFault(f"the data cannot be laid out ({error.strerror or error})") from error
+
+
+@pytest.fixture
+def notebook(request: pytest.FixtureRequest) -> Replay:
+    """Return the replayed notebook: its cells, and what they left behind; made at its first use."""
+    return request.config.stash[GRADING].replay_for(request.node)
+
+
+@pytest.fixture(scope="session")
+def blood(request: pytest.FixtureRequest) -> BloodMnist:
+    """Return BloodMNIST, in the profile that was asked for."""
+    grading_request = request.config.stash[GRADING].request
+    return load_bloodmnist(grading_request.profile, grading_request.data_dir)
+
+
+@pytest.fixture
+def unseen(request: pytest.FixtureRequest) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+    """Return a function of a number: that many cells (N, 28, 28, 3) and their labels, which no worker had."""
+    grading_request = request.config.stash[GRADING].request
+    declaration = declaration_of(request.node)
+    name = "" if declaration is None else declaration.id
+    generator = np.random.default_rng(seed_of(grading_request, f"{name}\nunseen"))
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        return unseen_cells(grading_request.profile, generator, count, grading_request.data_dir)
+
+    return draw
+
+
 @pytest.fixture
 def student(request: pytest.FixtureRequest) -> Student:
     """Return the submission's code in its worker, seeded for this check."""
@@ -373,6 +523,13 @@ def dataset(request: pytest.FixtureRequest) -> Mnist:
     """Return MNIST, in the profile that was asked for."""
     grading_request = request.config.stash[GRADING].request
     return load_mnist(grading_request.profile, grading_request.data_dir)
+
+
+def _again(fault: StudentFault | MachineFault) -> StudentFault | MachineFault:
+    """Return a fault of the same kind, for another check to raise."""
+    if isinstance(fault, StudentRaised):
+        return StudentRaised(str(fault), exception_type=fault.exception_type)
+    return type(fault)(str(fault))
 
 
 def declaration_of(item: pytest.Item) -> Declaration | None:

@@ -22,6 +22,10 @@ class GradingRequest:
 
     `checks` is in the order of execution; `places` says where the submission may define each name.
     `seed` replaces the submission's hash in the seeds of the checks, so that several get the same inputs.
+    `only_first_loss` skips whatever comes after the first check that does not pass. `fast_data` serves a
+    notebook its images by the batch.
+    `notebook` is its path in the submission, `questions` are the assignment's in order, and `names` what each
+    question of the notebook leaves behind.
     """
 
     submission_root: Path
@@ -36,6 +40,11 @@ class GradingRequest:
     data_dir: Path | None = None
     device: str = "cpu"
     seed: int | None = None
+    only_first_loss: bool = False
+    fast_data: bool = True
+    notebook: str | None = None
+    questions: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def seed_of(request: GradingRequest, check_id: str) -> int:
@@ -66,6 +75,7 @@ def request_from_record(record: Mapping[str, Any]) -> GradingRequest:
             "data_dir": None if record["data_dir"] is None else Path(record["data_dir"]),
             "limits": Limits(**record["limits"]),
             "checks": tuple(_check_from_record(check) for check in record["checks"]),
+            "questions": tuple(record["questions"]),
         }
     )
 

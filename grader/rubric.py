@@ -46,6 +46,11 @@ class Question:
         return tuple(name for name in self.requires if name not in SUBMISSION_PARTS)
 
     @property
+    def needs_notebook(self) -> bool:
+        """Whether it is about what the notebook does."""
+        return "notebook" in self.requires
+
+    @property
     def submission_parts(self) -> frozenset[str]:
         """What the submission must hold: mytorch, notebook, theory."""
         return SUBMISSION_PARTS.intersection(self.requires)

@@ -30,6 +30,7 @@ from grader.records import (
     result_from_record,
 )
 from grader.scoring import Ending
+from grader.scratch import PASSED_THROUGH, PRIVATE
 from grader.settings import own_process_environment
 
 STOP_SECONDS = 5.0
@@ -38,15 +39,21 @@ SLACK_SECONDS = 120.0
 _LOG_BYTES = 4096
 _TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
 _INI = Path(__file__).with_name("suites.ini")
+# Parts of pytest that no suite uses; each takes time to load and hooks into every check.
+_NOT_USED = (
+    *("debugging", "doctest", "faulthandler", "junitxml", "monkeypatch", "pastebin", "recwarn"),
+    *("setuponly", "setupplan", "stepwise", "subtests", "unittest"),
+)
 _PYTEST_TESTS_PASSED_OR_FAILED = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A check has started, or has finished: then with its result."""
+    """A check has started, or has finished: then with its result; or it says what it is at, in `note`."""
 
     check_id: str
     result: CheckResult | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,8 @@ def _allowances(request: GradingRequest, slack_s: float) -> Mapping[str | None, 
     limits = request.limits
     allowances: dict[str | None, float] = {None: slack_s}
     own_s = limits.check_s + limits.training_s + limits.import_s
+    if request.notebook is not None:  # each cell of its replay is an event
+        own_s = max(own_s, limits.cell_s, limits.notebook_check_s)
     return allowances | {check.id: own_s + slack_s for check in request.checks}
 
 
@@ -103,13 +112,20 @@ class _Process:
     """The pytest process, its events and its files."""
 
     def __init__(self, scratch: Path, *, suites: Path, files: Sequence[Path]) -> None:
-        self._report = scratch / "report.json"
-        self._log = scratch / "stderr"
+        private = scratch / "private"
+        private.mkdir(mode=PRIVATE)
+        self._report = private / "report.json"
+        self._log = private / "stderr"
         self._seen: dict[str, CheckResult] = {}
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        empty, temporary = scratch / "empty", scratch / "temporary"
+        empty, temporary = private / "empty", scratch / "temporary"
         empty.mkdir()
         temporary.mkdir()
+        for folder in (
+            scratch,
+            temporary,
+        ):  # a notebook's copy lies in there, and its worker may be another user
+            folder.chmod(PASSED_THROUGH)
         environment = {**own_process_environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -186,6 +202,8 @@ class _Process:
         record = json.loads(line)
         if record["event"] == "started":
             return Event(record["id"])
+        if record["event"] == "note":
+            return Event(record["id"], note=record["text"])
         result = result_from_record(record["result"])
         self._seen[result.check.id] = result
         return Event(result.check.id, result)
@@ -238,6 +256,7 @@ def _command(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
         "--tb=short",
         "-p",
         "no:cacheprovider",
+        *(option for name in _NOT_USED for option in ("-p", f"no:{name}")),
         "-p",
         "pytest_jsonreport.plugin",
         "-p",

@@ -61,9 +61,8 @@ def progress(console: Console, plan: Plan, name: str) -> Iterator[Callable[[Even
 
         def show(event: Event) -> None:
             title = titles.get(event.check_id, "")
-            bar.update(
-                task, advance=0 if event.result is None else 1, description=f"{event.check_id} {title}"
-            )
+            doing = f"{event.check_id} {title}" if event.note is None else event.note
+            bar.update(task, advance=0 if event.result is None else 1, description=doing)
 
         yield show
 
@@ -114,20 +113,25 @@ def print_mark(console: Console, report: Report) -> None:
 def print_self_check(console: Console, report: Report, plan: Plan) -> None:
     """Print a student's own run: what is wrong in each check, and how much is not shown here."""
     for question in report.questions:
-        passed, total = _counts(question)
-        verdict = (
-            f"all {total} visible checks pass"
-            if passed == total
-            else f"{passed} of {total} visible checks pass"
-        )
-        console.print(Text(f"{question.id} {question.title}: {verdict}", style="bold"))
+        console.print(Text(f"{question.id} {question.title}: {_own_verdict(question)}", style="bold"))
         for line in _problem_lines(question, width=console.width):
             console.print(line, soft_wrap=True)
     counts = [_counts(question) for question in report.questions]
     passed, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
     console.print()
     console.print(f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}")
+    if plan.on_request:
+        console.print(on_request_sentence(plan.on_request))
     console.print("This is a self-check, not a grade.")
+
+
+def _own_verdict(question: QuestionReport) -> str:
+    if question.not_run_reason is not None:
+        return f"not run, {question.not_run_reason}"
+    passed, total = _counts(question)
+    if passed == total:
+        return f"all {total} visible checks pass"
+    return f"{passed} of {total} visible checks pass"
 
 
 def _problem_lines(question: QuestionReport, *, width: int) -> list[Text]:
@@ -153,6 +157,15 @@ def hidden_sentence(plan: Plan) -> str:
     if len(plan.hidden) == 1:
         return f"1 hidden check worth {worth} points is not shown here."
     return f"{len(plan.hidden)} hidden checks worth {worth} points are not shown here."
+
+
+def on_request_sentence(questions: Sequence[str]) -> str:
+    """Say which questions were left out of a self-check, and how to have them."""
+    problems = dict.fromkeys(question.partition(".")[0] for question in questions)
+    return (
+        f"{questions[0].upper()} to {questions[-1].upper()} run your notebook, which takes minutes: "
+        f"grader check . {' '.join(problems)}"
+    )
 
 
 def check_lines(check: CheckReport, *, width: int) -> list[Text]:

@@ -17,6 +17,7 @@ from grader.errors import StudentFault
 from grader.suites import DeclaredCheck, read_suites
 from tests.fakes import FakeStudent
 
+NOTEBOOK = ("q4.", "q5.")  # judged on a notebook that has run
 SUITES = Path(__file__).parents[1] / "grader" / "assignments" / "hw1"
 
 
@@ -72,6 +73,34 @@ def judge(
     return verdicts
 
 
+def judge_notebook(
+    notebook: object,
+    *questions: str,
+    seed: int = 0,
+    flags: list[tuple[str, str, str]] | None = None,
+    **data: object,
+) -> dict[str, Verdict]:
+    """Judge some questions of Problems 4 and 5 on a notebook that has run; `data` are further fixtures."""
+    flagged = [] if flags is None else flags
+    verdicts: dict[str, Verdict] = {}
+    for name, declared in read_suites(SUITES).items():
+        if declared.check.question not in questions:
+            continue
+        if any(need in verdicts and verdicts[need].outcome != "passed" for need in declared.check.needs):
+            verdicts[name] = Verdict("skipped")
+            continue
+        fixtures = {
+            "notebook": notebook,
+            "rng": np.random.default_rng(zlib.crc32(f"{name} {seed}".encode())),
+            "note": lambda _: None,
+            "passed": {name for name, verdict in verdicts.items() if verdict.outcome == "passed"},
+            "flag": lambda kind, message, check=name: flagged.append((check, kind, message)),
+            **data,
+        }
+        verdicts[name] = _verdict(declared, fixtures)
+    return verdicts
+
+
 def failed_checks(verdicts: Mapping[str, Verdict]) -> set[str]:
     """Return the checks that ran and did not pass."""
     return {name for name, verdict in verdicts.items() if verdict.outcome == "failed"}
@@ -83,8 +112,13 @@ def lost_questions(verdicts: Mapping[str, Verdict]) -> set[str]:
 
 
 def _is_asked(declared: DeclaredCheck, questions: Iterable[str], root: Path) -> bool:
-    """Say whether a question is asked for; if none is named, that is every one whose part is in `root`."""
+    """Say whether a question is asked for; if none is named, that is every one whose part is in `root`.
+
+    Those of the notebook are judged by `judge_notebook`.
+    """
     question = declared.check.question
+    if question.startswith(NOTEBOOK):
+        return False
     part = "mytorch" if question.startswith("q6") else "theory.py"
     return question in questions if questions else (root / part).exists()
 

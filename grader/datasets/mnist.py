@@ -46,18 +46,23 @@ def load_mnist(profile: str, data_dir: Path | None, *, catalogue: Catalogue = CA
 
     `data_dir` None is the user's default data folder. A broken sample is our fault: GraderFault.
     """
+    check_profile(profile)
     if profile == "sample":
         try:
             return load_mnist_files(sample_folder(), catalogue.mnist_sample, profile=profile)
         except DataUnavailable as error:
             raise GraderFault(f"{error}; install mytorch-grader again") from error
-    if profile == "full":
-        folder = (data_dir or default_data_dir()) / RAW
-        try:
-            return load_mnist_files(folder, catalogue.mnist_full, profile=profile)
-        except DataUnavailable as error:
-            raise DataUnavailable(f"{error}; {HOW_TO_GET_DATA}") from error
-    raise UsageError(f"there is no data profile {profile!r}; known: {', '.join(PROFILES)}")
+    folder = (data_dir or default_data_dir()) / RAW
+    try:
+        return load_mnist_files(folder, catalogue.mnist_full, profile=profile)
+    except DataUnavailable as error:
+        raise DataUnavailable(f"{error}; {HOW_TO_GET_DATA}") from error
+
+
+def check_profile(profile: str) -> None:
+    """Raise UsageError unless there is a data profile of this name."""
+    if profile not in PROFILES:
+        raise UsageError(f"there is no data profile {profile!r}; known: {', '.join(PROFILES)}")
 
 
 def sample_folder() -> Path:

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.datasets.bloodmnist import check_layout
-from grader.datasets.catalogue import CATALOGUE, Catalogue, verify
-from grader.datasets.idx import read_unpacked
+from grader.datasets import cells
+from grader.datasets.bloodmnist import BLOODMNIST, SAMPLE_SOURCE, read_bloodmnist
+from grader.datasets.catalogue import CATALOGUE, Catalogue
 from grader.datasets.mnist import (
     HOW_TO_GET_DATA,
     RAW,
@@ -27,7 +27,6 @@ from grader.datasets.mnist import (
 from grader.errors import DataUnavailable, GraderError, UsageError
 from grader.settings import default_data_dir
 
-BLOODMNIST = "bloodmnist.npz"
 SUBFOLDERS = ("", "MNIST/raw", "raw", "mnist", "bloodmnist")  # where an import looks
 
 
@@ -35,7 +34,8 @@ SUBFOLDERS = ("", "MNIST/raw", "raw", "mnist", "bloodmnist")  # where an import 
 class DatasetStatus:
     """One data set as found on this machine.
 
-    `present`: its files are there; `verified`: they were read and have known checksums.
+    `present`: its files are there; `verified`: they were read and have known checksums. The sample of
+    BloodMNIST is drawn when it is asked for: `path` is what draws it, and there is nothing to verify.
     `source` says which data it is and is empty unless verified; `problem` is one sentence, or None.
     """
 
@@ -54,6 +54,7 @@ def status(data_dir: Path | None, *, catalogue: Catalogue = CATALOGUE) -> list[D
     return [
         _mnist_status("sample", sample_folder(), data_dir=folder, catalogue=catalogue),
         _mnist_status("full", folder / RAW, data_dir=folder, catalogue=catalogue),
+        _drawn(),
         _bloodmnist_status(folder / BLOODMNIST, catalogue=catalogue),
     ]
 
@@ -88,15 +89,6 @@ def import_folder(
     return imported
 
 
-def read_bloodmnist(path: Path, *, catalogue: Catalogue = CATALOGUE) -> tuple[bytes, str]:
-    """Read and verify a `bloodmnist.npz`; return its bytes and which version it is."""
-    candidates = {known.files[0]: known.source for known in catalogue.bloodmnist}
-    data = read_unpacked(path, limit_bytes=max(file.limit_bytes for file in candidates))
-    source = candidates[verify(data, tuple(candidates), path=path)]
-    check_layout(data, path=path)
-    return data, source
-
-
 def _holds_some_of_mnist(folders: tuple[Path, ...], catalogue: Catalogue) -> bool:
     return any(find_file(folders, spellings(file.name)) for file in catalogue.mnist_full.files)
 
@@ -125,6 +117,11 @@ def _bloodmnist_status(path: Path, *, catalogue: Catalogue) -> DatasetStatus:
             problem=f"{error}; {HOW_TO_GET_DATA}",
         )
     return _verified("bloodmnist", path, source)
+
+
+def _drawn() -> DatasetStatus:
+    path = Path(cells.__file__)
+    return DatasetStatus("bloodmnist", "sample", path, present=True, verified=True, source=SAMPLE_SOURCE)
 
 
 def _verified(name: str, path: Path, source: str) -> DatasetStatus:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grader.errors import MachineFault, SandboxUnavailable, UsageError
 from grader.model import Limits
+from grader.sandbox.command import Notebook
 from grader.sandbox.launch import StartedWorker, start_worker
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import PROVIDERS, Provider
@@ -47,6 +48,7 @@ def open_worker(
     places: Mapping[str, Sequence[str]],
     view: str = "numpy",
     by_file: bool = False,
+    notebook: Notebook | None = None,
 ) -> tuple[Provider, StartedWorker]:
     """Start a worker under the best provider that holds, or the named one.
 
@@ -56,7 +58,13 @@ def open_worker(
     for candidate in _candidates(provider, min_isolation):
         try:
             return candidate, start_worker(
-                candidate, policy, root, view=read_view(view), places=places, by_file=by_file
+                candidate,
+                policy,
+                root,
+                view=read_view(view),
+                places=places,
+                by_file=by_file,
+                notebook=notebook,
             )
         except SandboxUnavailable as error:
             reasons.append(f"{candidate.name}: {error}; {candidate.remedy()}")

@@ -38,6 +38,8 @@ def wrap(worker: Worker) -> Command:
     _be_readable(worker)
     account = _free_account(worker.policy.accounts)
     _lend(worker.root, account)
+    if worker.notebook is not None:
+        _give(worker.root, account)
     # Only this worker runs as that user, so that the limit counts its threads and no others.
     limits = {"NPROC": worker.policy.limits.threads}
     return dataclasses.replace(plain(worker), account=account, limits=limits)
@@ -77,6 +79,13 @@ def _running_users() -> set[int]:
         with contextlib.suppress(OSError):  # it ended meanwhile
             users.add(entry.stat().st_uid)
     return users
+
+
+def _give(root: Path, account: int) -> None:
+    """Let the user change a scratch copy and all that is in it."""
+    for folder, names, files in os.walk(root):
+        for name in ("", *names, *files):
+            os.chown(Path(folder, name), account, account, follow_symlinks=False)
 
 
 def _lend(root: Path, account: int) -> None:

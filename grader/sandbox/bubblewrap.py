@@ -8,7 +8,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.sandbox.command import Command, Worker
+from grader.sandbox.command import Command, Notebook, Worker
 from grader.sandbox.machine import as_root, in_container, install_command, kernel_switch
 from grader.sandbox.policy import Policy
 
@@ -67,7 +67,7 @@ def wrap(worker: Worker) -> Command:
 
 
 def _mounts(worker: Worker) -> Iterator[str]:
-    """Yield the options that build the file system: read-only, nothing to write to but /dev/null."""
+    """Yield the options that build the file system: read-only, but for /dev/null and a scratch copy."""
     policy = worker.policy
     for path in policy.read:
         yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
@@ -78,12 +78,23 @@ def _mounts(worker: Worker) -> Iterator[str]:
     covered = list(_libraries_of_others(policy))
     for folder in covered:
         yield from ("--tmpfs", folder)
-    needed = (worker.interpreter, *_shared_interpreter(), worker.folder, *worker.view.entries, worker.root)
-    for path in map(str, needed):
+    needed = [worker.interpreter, *_shared_interpreter(), worker.folder, *worker.view.entries]
+    for path in map(str, (*needed, *([] if worker.notebook else [worker.root]))):
         yield from ("--ro-bind", path, path)
+    if worker.notebook is not None:
+        yield from _for_notebook(worker.root, worker.notebook)
     # What was mounted over to hide it must not serve as memory to write to, nor the root folder itself.
     for folder in (*covered, "/"):
         yield from ("--remount-ro", folder)
+
+
+def _for_notebook(root: Path, notebook: Notebook) -> Iterator[str]:
+    """Yield the options that add the scratch copy, the served data and a GPU's devices."""
+    yield from ("--bind", str(root), str(root))
+    if notebook.data is not None:
+        yield from ("--ro-bind", str(notebook.data), str(notebook.data))
+    for path in notebook.devices:
+        yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
 
 
 def _libraries_of_others(policy: Policy) -> Iterator[str]:

@@ -11,15 +11,30 @@ from grader.sandbox.views import View
 
 
 @dataclass(frozen=True, slots=True)
+class Notebook:
+    """What a worker is given to run a notebook: its root is a scratch copy of the submission, to write in.
+
+    `data` is the folder of served data sets, if there are any; `fast_data` whether they come decoded;
+    `devices` are the device files of a GPU. `seed` is that of torch when the notebook starts.
+    """
+
+    data: Path | None = None
+    fast_data: bool = True
+    devices: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     """One worker to be started: the interpreter and its arguments, and all that it needs to read."""
 
     interpreter: Path
     arguments: tuple[str, ...]
-    root: Path  # of the submission
+    root: Path  # of the submission, or of a scratch copy of it
     folder: Path  # of the worker's own modules
     policy: Policy
     view: View
+    notebook: Notebook | None = None
 
     @property
     def environment(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 import grader
 from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Isolation
-from grader.sandbox.command import Command, Worker
+from grader.sandbox.command import Command, Notebook, Worker
 from grader.sandbox.policy import Policy
 from grader.sandbox.providers import LEVEL_NAMES, Provider
 from grader.sandbox.usage import namespace_depth
@@ -55,15 +55,21 @@ def start_worker(
     view: View,
     places: Mapping[str, Sequence[str]],
     by_file: bool = False,
+    notebook: Notebook | None = None,
 ) -> StartedWorker:
-    """Start a worker for the submission at `root`; raise SandboxUnavailable unless every probe holds."""
+    """Start a worker for the submission at `root`; raise SandboxUnavailable unless every probe holds.
+
+    With `notebook` the root is a scratch copy, in which the worker may write.
+    """
     if reason := provider.missing():
         raise SandboxUnavailable(reason)
-    process = _spawn(provider, policy, root, view)
+    process = _spawn(provider, policy, root, view, notebook)
     accepted = False
     try:
         with _canary() as canary:
-            request = _start_request(process, provider, policy, root, view=view, canary=canary)
+            request = _start_request(
+                process, provider, policy, root, view=view, canary=canary, notebook=notebook
+            )
             request |= {"places": {name: list(where) for name, where in places.items()}, "by_file": by_file}
             answer, _ = process.exchange(request, [], seconds=START_SECONDS)
         started = _accepted(process, provider, answer.get("started"))
@@ -82,7 +88,9 @@ def start_worker(
     return started
 
 
-def _spawn(provider: Provider, policy: Policy, root: Path, view: View) -> WorkerProcess:
+def _spawn(
+    provider: Provider, policy: Policy, root: Path, view: View, notebook: Notebook | None
+) -> WorkerProcess:
     libraries = json.dumps({"entries": view.importable(), "temporary_folder": view.temporary_folder})
 
     def command(descriptor: int) -> Command:
@@ -95,11 +103,12 @@ def _spawn(provider: Provider, policy: Policy, root: Path, view: View) -> Worker
                 folder=WORKER_FOLDER,
                 policy=policy,
                 view=view,
+                notebook=notebook,
             )
         )
 
     try:
-        return WorkerProcess(command, policy)
+        return WorkerProcess(command, policy, scratch=None if notebook is None else root)
     except OSError as error:
         if error.errno in SHORTAGES:
             raise _no_process(error) from error
@@ -125,11 +134,26 @@ def _canary() -> Iterator[str]:
 
 
 def _start_request(
-    process: WorkerProcess, provider: Provider, policy: Policy, root: Path, *, view: View, canary: str
+    process: WorkerProcess,
+    provider: Provider,
+    policy: Policy,
+    root: Path,
+    *,
+    view: View,
+    canary: str,
+    notebook: Notebook | None,
 ) -> dict[str, Any]:
     limits = policy.limits
+    # What a notebook needs of ours is loaded when it is needed, with torch and plots; no secret is in it.
+    served = [] if notebook is None else [str(WORKER_FOLDER)]
+    if notebook is not None and notebook.data is not None:
+        served.append(str(notebook.data))
+    devices = [] if notebook is None else list(notebook.devices)
+    own_folders = [str(root)] if notebook is None else []  # that it must not write in
     package = str(Path(grader.__file__).parent)
     memory_limits = view.memory_limits(limits.memory_bytes)
+    if devices:  # CUDA reserves as much as there is
+        memory_limits.pop("AS", None)
     return {
         "root": str(root),
         "confine": provider.confine,
@@ -143,13 +167,23 @@ def _start_request(
             **process.command.limits,
         },
         "files": {
-            "read": [*policy.read, *policy.standard_library_entries, *view.entries, str(root)],
+            "read": [
+                *policy.read,
+                *policy.standard_library_entries,
+                *view.entries,
+                *served,
+                *(path for path in devices if not path.startswith("/dev/")),
+                str(root),
+            ],
             "list_only": list(policy.standard_library),
             "write": list(policy.write),
+            "command": [path for path in devices if path.startswith("/dev/")],
+            "change": [] if notebook is None else [str(root)],
         },
+        "notebook": _notebook_request(notebook),
         "probes": {
             "canaries": [canary, *_out_of_sight(view)],
-            "folders": [tempfile.gettempdir(), str(root), package, *SHARED_FOLDERS],
+            "folders": [tempfile.gettempdir(), *own_folders, package, *SHARED_FOLDERS],
             "environment": sorted(process.command.environment),
             "libraries": [name for name in probes.FOREIGN_LIBRARIES if not _is_in(view, name)],
             "memory": memory_limits,
@@ -158,6 +192,13 @@ def _start_request(
             "threads": limits.threads,
         },
     }
+
+
+def _notebook_request(notebook: Notebook | None) -> dict[str, Any] | None:
+    if notebook is None:
+        return None
+    data = None if notebook.data is None else str(notebook.data)
+    return {"data": data, "fast_data": notebook.fast_data, "seed": notebook.seed}
 
 
 def _out_of_sight(view: View) -> Iterator[str]:

@@ -1,11 +1,17 @@
-"""What kind of machine this is, as far as advice depends on it."""
+"""What kind of machine this is: how much it can do at once, and what advice depends on."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+GPU_LOOK_SECONDS = 5.0
 INSTALLERS = {
     "apt-get": "apt-get install -y",
     "dnf": "dnf install -y",
@@ -13,6 +19,51 @@ INSTALLERS = {
     "pacman": "pacman -S --noconfirm",
     "zypper": "zypper install -y",
 }
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":  # a container or `taskset` may give it fewer than there are
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def device_files() -> tuple[str, ...]:
+    """Return what a worker needs of the system to compute on a GPU of NVIDIA's: devices and driver."""
+    if sys.platform != "linux":
+        return ()
+    names = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+    devices = [*sorted(Path("/dev").glob("nvidia[0-9]*")), *(Path("/dev", name) for name in names)]
+    driver = [Path("/proc/driver/nvidia"), Path("/sys/module/nvidia"), Path("/sys/devices/system/node")]
+    return tuple(str(path) for path in (*devices, *driver) if path.exists())
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU of NVIDIA's with its driver."""
+    return any(Path(path).name[-1].isdigit() for path in device_files() if path.startswith("/dev/nvidia"))
+
+
+@contextmanager
+def gpu_turn(notify: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other grader's worker uses the GPU, and keep it until the block ends."""
+    import fcntl  # noqa: PLC0415 -- not on Windows
+
+    device = os.open("/dev/nvidiactl", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while not _is_ours(fcntl, device):
+            notify("waiting for the GPU, which another grading uses")
+            time.sleep(GPU_LOOK_SECONDS)
+        yield
+    finally:
+        os.close(device)
+
+
+def _is_ours(fcntl: Any, device: int) -> bool:
+    try:
+        fcntl.flock(device, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def install_command(package: str) -> str:

@@ -82,6 +82,22 @@ def children_of(process_id: int) -> Iterator[int]:
         return
 
 
+def holds_more(folder: Path, *, most_bytes: int, most_entries: int) -> bool:
+    """Say whether a folder and all below it hold more bytes or entries; links are not followed."""
+    waiting, entries, total = [str(folder)], 0, 0
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
+            for entry in found:
+                entries += 1
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+                if total > most_bytes or entries > most_entries:
+                    return True
+    return False
+
+
 def is_running(process_id: int) -> bool:
     """Whether a process is there and is more than an entry that nobody has collected yet."""
     return stat_fields(process_id)[:1] not in ([], ["Z"], ["X"])

@@ -22,11 +22,21 @@ import numpy as np
 from grader.sandbox import trusted
 from grader.sandbox.command import Command
 from grader.sandbox.policy import Policy
-from grader.sandbox.usage import Usage, held_up_s, innermost, is_running, machine_memory_bytes, usage_of
+from grader.sandbox.usage import (
+    Usage,
+    held_up_s,
+    holds_more,
+    innermost,
+    is_running,
+    machine_memory_bytes,
+    usage_of,
+)
 from grader.worker import protocol
 
 REAP_SECONDS = 5.0
 WATCH_SECONDS = 0.05
+SCRATCH_LOOK_SECONDS = 0.25
+INTERRUPT_GRACE_SECONDS = 10.0  # for code that was interrupted to come back
 WRAPPED_SIGNAL = 128  # a wrapper's exit status for a command that died of signal n is 128 + n
 
 OnAsk = Callable[[protocol.Json, Sequence[np.ndarray]], list[bytes | memoryview]]
@@ -49,6 +59,7 @@ class Death(StrEnum):
     CPU = "cpu"  # killed by the system, for its own CPU time
     PRINTED = "printed"  # stopped by us: too much output
     THREADS = "threads"  # stopped by us: too many threads
+    DISK = "disk"  # stopped by us: too much in its scratch folder
     KILLED = "killed"  # by somebody else: not its own doing
 
 
@@ -81,16 +92,26 @@ class CapturedOutput:
 
 
 class Deadline:
-    """A limit on wall time that stands still while the machine keeps the worker, or us, from running."""
+    """A limit on wall time that stands still while the machine keeps the worker, or us, from running.
+
+    With `on_expiry` that is called first, and there are some seconds more.
+    """
 
     def __init__(
-        self, seconds: float, *, held_up_now_s: Callable[[], float], so_far_s: float, factor: float
+        self,
+        seconds: float,
+        *,
+        held_up_now_s: Callable[[], float],
+        so_far_s: float,
+        factor: float,
+        on_expiry: Callable[[], None] | None = None,
     ) -> None:
         self._started = time.monotonic()
         self._seconds = seconds
         self._held_up_now_s = held_up_now_s
         self._so_far_s = so_far_s
         self._most_s = factor * seconds
+        self._on_expiry = on_expiry
         self.held_up_s = 0.0
 
     def remaining_s(self) -> float:
@@ -99,19 +120,31 @@ class Deadline:
         if elapsed_s < self._seconds + self.held_up_s:
             return self._seconds + self.held_up_s - elapsed_s
         self.held_up_s = min(max(0.0, self._held_up_now_s() - self._so_far_s), self._most_s)
-        return self._seconds + self.held_up_s - elapsed_s
+        remaining_s = self._seconds + self.held_up_s - elapsed_s
+        if remaining_s > 0 or self._on_expiry is None:
+            return remaining_s
+        on_expiry, self._on_expiry = self._on_expiry, None
+        on_expiry()
+        self._seconds = elapsed_s - self.held_up_s + INTERRUPT_GRACE_SECONDS
+        return INTERRUPT_GRACE_SECONDS
 
 
 class WorkerProcess:
     """One running worker and the socket to it; everything that comes back is untrusted."""
 
-    def __init__(self, command: Callable[[int], Command], policy: Policy) -> None:
+    def __init__(
+        self, command: Callable[[int], Command], policy: Policy, *, scratch: Path | None = None
+    ) -> None:
         ours, theirs = socket.socketpair()
         self._policy = policy
+        self._scratch = scratch
+        self._next_scratch_look_s = 0.0
+        self.was_interrupted = False  # in the last exchange
         self._connection = ours
         self._request_id = 0
         self._responses_bytes = 0
         self._stopped: Death | None = None
+        self._is_ending = threading.Event()  # of our own accord: there is nothing left to watch
         self._peak = Usage()
         self._held_up_s = 0.0  # as last seen by the watch
         self.held_up_s = 0.0  # in the last exchange
@@ -150,14 +183,17 @@ class WorkerProcess:
         *,
         seconds: float,
         on_ask: OnAsk | None = None,
+        interrupt: bool = False,
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Send one request and return the header and arrays of its one answer.
 
         The worker may ask `on_ask` in between, which returns the frame that tells it. Raise
         WorkerTimeout, WorkerGone, or protocol.FrameError for bytes that are no answer to the request. One
-        deadline covers the whole exchange.
+        deadline covers the whole exchange. With `interrupt` what runs too long is first interrupted, as
+        Ctrl-C would, and has a moment to answer.
         """
-        deadline = self._deadline(seconds)
+        self.was_interrupted = False
+        deadline = self._deadline(seconds, on_expiry=self._interrupt if interrupt else None)
         self._refuse_surplus()
         self._request_id += 1
         frame = protocol.pack(header | {"id": self._request_id}, arrays)
@@ -176,6 +212,7 @@ class WorkerProcess:
 
     def kill(self) -> int | None:
         """Stop the worker and whatever it started; return its exit status, negative for a signal."""
+        self._is_ending.set()
         self._end_group()
         self._connection.close()
         self._ended(REAP_SECONDS)
@@ -195,12 +232,19 @@ class WorkerProcess:
 
     # ------------------------------------------------------------------------------ frames
 
-    def _deadline(self, seconds: float) -> Deadline:
+    def _interrupt(self) -> None:
+        self.was_interrupted = True
+        if sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.process_id, signal.SIGINT)
+
+    def _deadline(self, seconds: float, *, on_expiry: Callable[[], None] | None) -> Deadline:
         return Deadline(
             seconds,
             held_up_now_s=self._held_up_now_s,
             so_far_s=self._held_up_s,
             factor=self._policy.limits.held_up_factor,
+            on_expiry=on_expiry,
         )
 
     def _held_up_now_s(self) -> float:
@@ -289,8 +333,8 @@ class WorkerProcess:
             return True
         if not is_running(self._worker_id):
             return False
-        time.sleep(WATCH_SECONDS)  # the end of its output is not the end of a worker
-        return True
+        # The end of its output is not the end of a worker, unless we are ending it ourselves.
+        return not self._is_ending.wait(WATCH_SECONDS)
 
     def _look(self) -> None:
         if self._worker_id == self._process.pid and self._command.tells_status:
@@ -299,6 +343,13 @@ class WorkerProcess:
         self._held_up_s = self._held_up_now_s()
         if self._peak.threads > self._policy.limits.threads:
             self._stop(Death.THREADS)
+        if self._scratch is not None and time.monotonic() >= self._next_scratch_look_s:
+            limits = self._policy.limits
+            if holds_more(
+                self._scratch, most_bytes=limits.scratch_bytes, most_entries=limits.scratch_entries
+            ):
+                self._stop(Death.DISK)
+            self._next_scratch_look_s = time.monotonic() + SCRATCH_LOOK_SECONDS
 
     def _stop(self, reason: Death) -> None:
         self._stopped = reason

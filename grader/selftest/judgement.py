@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from grader import pipeline
 from grader.model import Outcome
 from grader.plan import Plan
 from grader.reports.schema import CheckReport, Report
+from grader.sandbox.machine import processors
 from grader.sandbox.providers import Provider
 from grader.selftest.contract_rows import ContractRow, read_rows, reason_for, stale_changes
 from grader.selftest.judgement_records import Fate, GradedResult, Judgement, MutantResult, RepeatResult
@@ -24,7 +25,7 @@ from grader.selftest.right_variants import RightVariant, right_variants
 from grader.selftest.run import provider_of
 from grader.settings import resource
 
-GRADINGS_AT_ONCE = 2
+GRADINGS_AT_ONCE = processors()
 # Any but the public one, as `grade` has; the same each time, so that a self-test can be repeated.
 SECRET = "what no submission knows"  # noqa: S105
 OTHER_SECRETS = tuple(f"{SECRET}, {number}" for number in range(1, 5))
@@ -134,10 +135,12 @@ class _Engine:
         wanted = {tuple(questions), *wholes, *((name,) for name in questions)}
         self._plans = {names: pipeline.prepare(self._options(names)) for names in wanted if names}
 
-    def grade(self, folder: Path, questions: Sequence[str], secret: str = SECRET) -> Report:
-        """Grade a submission in some questions."""
+    def grade(
+        self, folder: Path, questions: Sequence[str], secret: str = SECRET, *, only_first_loss: bool = False
+    ) -> Report:
+        """Grade a submission in some questions, to the end or until points are lost."""
         names = tuple(questions)
-        options = self._options(names, secret)
+        options = replace(self._options(names, secret), only_first_loss=only_first_loss)
         return pipeline.grade(folder, options, plan=self._plans[names]).report
 
     def _options(self, questions: tuple[str, ...], secret: str = SECRET) -> pipeline.GradeOptions:
@@ -229,7 +232,7 @@ class _Judge:
         whole = tuple(name for name, needs in self._questions.items() if needs == {part})
         # Its own question first: most end there. Those that do not are graded in all that they are part of.
         for questions in ((mutant.question,), whole):
-            report = self._engine.grade(folder, questions)
+            report = self._engine.grade(folder, questions, only_first_loss=True)
             if problem := _problem(report):
                 return Fate.UNJUDGED, problem
             if lost := _lost(report):

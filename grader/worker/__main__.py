@@ -34,6 +34,8 @@ def main() -> None:
     served = session.Session(
         request["root"], request["places"], by_file=request["by_file"], converse=wire.converse
     )
+    if (wanted := request["notebook"]) is not None:
+        _own("notebook").serve(served, request["root"], wanted)
     while True:
         request, arrays = wire.receive()
         answer = served.answer(request, arrays)
@@ -79,7 +81,9 @@ def _lock(request: dict[str, Any], descriptor: int, inherited: list[int]) -> dic
         if request["confine"]:
             abi = confinement.apply_landlock(confinement.FileRules(**_tuples(request["files"])))
             confinement.drop_capabilities()
-            confinement.apply_seccomp()
+            confinement.apply_seccomp(
+                has_scratch=bool(request["files"]["change"]), has_gpu=bool(request["files"]["command"])
+            )
     except confinement.ConfinementError as error:
         return {"failure": error.strerror or str(error)}
     answers = probes.run_probes(request["probes"] | {"descriptor": descriptor, "early": early})

@@ -118,6 +118,10 @@ LANDLOCK_CREATE_RULESET_VERSION = 1
 LANDLOCK_RULE_PATH_BENEATH = 1
 
 WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
+REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REGULAR, TRUNCATE = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 14
+COMMAND_DEVICE = 1 << 15
+# In a scratch folder: files and folders, and nothing special: no links, sockets, pipes or devices.
+CHANGE = READ_FILE | READ_DIR | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REGULAR | TRUNCATE
 # How many file rights, and which network and scope bits, each ABI version knows (linux/landlock.h).
 FILE_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 NETWORK_SINCE_ABI, NETWORK_ALL = 4, 0b11
@@ -126,11 +130,13 @@ SCOPE_SINCE_ABI, SCOPE_ALL = 6, 0b11
 
 @dataclass(frozen=True)
 class FileRules:
-    """What a worker may open: folders and files to read, entries to leave out, devices to write."""
+    """What a worker may open: folders and files to read, devices to write, scratch folders to change."""
 
     read: tuple[str, ...]
     list_only: tuple[str, ...]  # folders whose names may be listed, with what is inside them not readable
     write: tuple[str, ...]
+    change: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()  # devices of a GPU, which are worked by ioctl
 
 
 def landlock_abi() -> int:
@@ -161,7 +167,7 @@ def apply_landlock(rules: FileRules, *, at_most_abi: int | None = None) -> int:
     ruleset = _checked(libc.syscall(LANDLOCK_CREATE_RULESET, attribute, size, 0), "landlock_create_ruleset")
     try:
         for path, access in _path_rules(rules):
-            _allow_path(libc, ruleset, path, access)
+            _allow_path(libc, ruleset, path, access & rights)
         _prctl(PR_SET_NO_NEW_PRIVS, 1)
         _checked(libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
     finally:
@@ -176,6 +182,10 @@ def _path_rules(rules: FileRules) -> Iterator[tuple[str, int]]:
         yield path, READ_DIR
     for path in rules.write:
         yield path, READ_FILE | WRITE_FILE
+    for path in rules.change:
+        yield path, CHANGE
+    for path in rules.command:
+        yield path, READ_FILE | WRITE_FILE | COMMAND_DEVICE
 
 
 def _allow_path(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
@@ -185,7 +195,7 @@ def _allow_path(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None
         return  # nothing there to be allowed
     try:
         if not os.path.isdir(path):  # noqa: PTH112 -- a file takes file rights only
-            access &= READ_FILE | WRITE_FILE
+            access &= READ_FILE | WRITE_FILE | COMMAND_DEVICE
         attribute = struct.pack("<Qi", access, descriptor)
         result = libc.syscall(LANDLOCK_ADD_RULE, ruleset, LANDLOCK_RULE_PATH_BENEATH, attribute, 0)
         _checked(result, f"landlock_add_rule({path})")
@@ -197,6 +207,7 @@ def _allow_path(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None
 
 SECCOMP_MODE_FILTER = 2
 ALLOW, REFUSE, KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+NO_ERROR = 0  # "refused" with it, a call returns 0 and does nothing
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16  # offsets in struct seccomp_data
 X32_BIT = 0x40000000
@@ -213,9 +224,9 @@ ADVICE = (0, 1, 2, 3, 4, 8, 14, 15, 16)  # what allocators say; nothing that mer
 PRCTLS = (3, 15, 16, PR_GET_NO_NEW_PRIVS, 0x53564D41)  # GET_DUMPABLE SET_NAME GET_NAME … SET_VMA
 
 
-def apply_seccomp() -> None:
+def apply_seccomp(*, has_scratch: bool = False, has_gpu: bool = False) -> None:
     """Refuse every system call that `syscalls.py` does not list: no network, fork, exec, ptrace, mounts."""
-    program = seccomp_program(platform.machine(), os.getpid())
+    program = seccomp_program(platform.machine(), os.getpid(), has_scratch=has_scratch, has_gpu=has_gpu)
     packed = b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
     code = ctypes.create_string_buffer(packed, len(packed))
     header = struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(code))
@@ -224,8 +235,14 @@ def apply_seccomp() -> None:
     _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(address))
 
 
-def seccomp_program(machine: str, process_id: int) -> list[Instruction]:
-    """Build the filter of a machine ("x86_64", "aarch64") for the process that will run under it."""
+def seccomp_program(
+    machine: str, process_id: int, *, has_scratch: bool = False, has_gpu: bool = False
+) -> list[Instruction]:
+    """Build the filter of a machine ("x86_64", "aarch64") for the process that will run under it.
+
+    With `has_scratch` names and sizes of files may change, where Landlock says; with `has_gpu` devices may be
+    worked by any ioctl, and Landlock's file rules alone say which devices those are.
+    """
     if machine not in syscalls.COLUMNS:
         raise ConfinementError(errno.ENOSYS, f"no system call table for {machine}")
     column = syscalls.COLUMNS[machine]
@@ -237,9 +254,18 @@ def seccomp_program(machine: str, process_id: int) -> list[Instruction]:
         (AT_LEAST, 0, 1, X32_BIT),
         (RETURN, 0, 0, KILL_PROCESS),  # and so have x32 calls
     ]
-    for numbers in syscalls.ALLOWED.values():
-        if (number := numbers[column]) is not None:
-            program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, ALLOW)]
+    answers = [(syscalls.ALLOWED, ALLOW)]
+    if has_scratch:
+        answers += [
+            (syscalls.IN_A_SCRATCH_FOLDER, ALLOW),
+            (syscalls.PRETENDED_IN_A_SCRATCH_FOLDER, REFUSE | NO_ERROR),
+        ]
+    if has_gpu:
+        answers.append(({name: syscalls.CONDITIONAL[name] for name in ("ioctl", "madvise")}, ALLOW))
+    for table, answer in answers:
+        for numbers in table.values():
+            if (number := numbers[column]) is not None:
+                program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, answer)]
     for name, body in _conditions(process_id).items():
         if (number := syscalls.CONDITIONAL[name][column]) is not None:
             program += [(EQUAL, 0, len(body), number), *body]

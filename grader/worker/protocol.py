@@ -63,6 +63,20 @@ class Unsupported:
     description: str
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """A long list of ints, floats or bools, which crosses as one array and arrives as a list."""
+
+    array: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A dict whose keys are plain values, not only texts, and which arrives as a dict."""
+
+    items: Sequence[tuple[object, object]]
+
+
 # ---------------------------------------------------------------------------------------- frames
 
 
@@ -242,13 +256,14 @@ def encode(value: object, arrays: list[np.ndarray], handles: Handles, *, depth: 
         raise Unencodable("a container nested too deep")
     if value is None or value is True or value is False:
         return value
-    kind = type(value)
-    if kind is str:
-        return _encode_text(value)  # type: ignore[arg-type]
+    if type(value) is str:
+        return _encode_text(value)
     if isinstance(value, (np.ndarray, np.generic, int, float, complex)):
         return _encode_number(value, arrays)
     if isinstance(value, (list, tuple, dict)):
         return _encode_container(value, arrays, handles, depth=depth)
+    if isinstance(value, (Numbers, Pairs)):
+        return _encode_compact(value, arrays, handles, depth=depth)
     return handles.to_node(value)
 
 
@@ -278,6 +293,16 @@ def _encode_number(value: np.ndarray | np.generic | complex, arrays: list[np.nda
         raise Unencodable(f"an array of {array.ndim} dimensions")
     arrays.append(array)
     return {"$array": len(arrays) - 1}
+
+
+def _encode_compact(
+    value: Numbers | Pairs, arrays: list[np.ndarray], handles: Handles, *, depth: int
+) -> Json:
+    if isinstance(value, Numbers):
+        return {"$numbers": _encode_number(value.array, arrays)}
+    return {
+        "$pairs": [[encode(part, arrays, handles, depth=depth + 1) for part in pair] for pair in value.items]
+    }
 
 
 def _encode_container(
@@ -356,6 +381,31 @@ def _decode_dict(payload: Json, arrays: Sequence[np.ndarray], handles: Handles) 
     return result
 
 
+def _decode_numbers(payload: Json, arrays: Sequence[np.ndarray], handles: Handles) -> list[object]:
+    array = decode(payload, arrays, handles)
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.size > MAX_NODES:
+        raise FrameError("a list of numbers is not one array")
+    return list(array.tolist())
+
+
+def _decode_pairs(payload: Json, arrays: Sequence[np.ndarray], handles: Handles) -> dict[object, object]:
+    result: dict[object, object] = {}
+    for pair in payload if isinstance(payload, list) else (None,):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise FrameError("a dict is not a list of pairs")
+        key = decode(pair[0], arrays, handles)
+        if not _is_key(key) or key in result:
+            raise FrameError("a dict is not a list of pairs with different plain keys")
+        result[key] = decode(pair[1], arrays, handles)
+    return result
+
+
+def _is_key(key: object) -> bool:
+    if type(key) is tuple:
+        return all(map(_is_key, key))
+    return key is None or type(key) in (bool, int, float, str)
+
+
 def _decode_unsupported(payload: Json, _arrays: Sequence[np.ndarray], _handles: Handles) -> Unsupported:
     if not isinstance(payload, str):
         raise FrameError("a description is not a text")
@@ -368,4 +418,6 @@ _DECODERS: dict[str, Callable[[Json, Sequence[np.ndarray], Handles], object]] = 
     "$tuple": _decode_tuple,
     "$dict": _decode_dict,
     "$unsupported": _decode_unsupported,
+    "$numbers": _decode_numbers,
+    "$pairs": _decode_pairs,
 }

@@ -56,6 +56,10 @@ class Echoed:
         self.arguments = arguments
 
 
+class Separately(dict[str, object]):
+    """Values by name, of which one that cannot cross keeps no other from crossing."""
+
+
 class Session:
     """One submission, loaded on demand, and the objects made of it."""
 
@@ -84,6 +88,15 @@ class Session:
             "scan": self._scan,
         }
 
+    @property
+    def objects(self) -> Objects:
+        """The objects that stay here, by number."""
+        return self._objects
+
+    def add_steps(self, steps: Mapping[str, Callable[..., object]]) -> None:
+        """Let requests name these steps, too; one of the same name is replaced."""
+        self._steps |= steps
+
     def answer(self, request: dict[str, Json], arrays: list[np.ndarray]) -> list[bytes | memoryview]:
         """Carry out a request's steps in order and return the frame of its answer."""
         sent: list[np.ndarray] = []
@@ -111,6 +124,8 @@ class Session:
         if isinstance(value, Echoed):  # a result that cannot cross does not take the arguments with it
             parts = [self._encoded(part, sent) for part in (value.result, *value.arguments)]
             return {"$tuple": [parts[0], parts[1:]]}
+        if isinstance(value, Separately):
+            return {"$dict": [[name, self._encoded(part, sent)] for name, part in value.items()]}
         before = len(sent)
         try:
             return protocol.encode(value, sent, self._objects)

@@ -135,6 +135,34 @@ ALLOWED: dict[str, Numbers] = {
     "getrandom": (318, 278),
 }
 
+# Changing names and sizes, where there is a folder that Landlock grants for that. Nothing that Landlock does
+# not look at (modes, owners, times), and no links.
+IN_A_SCRATCH_FOLDER: dict[str, Numbers] = {
+    "mkdir": (83, None),
+    "mkdirat": (258, 34),
+    "rmdir": (84, None),
+    "unlink": (87, None),
+    "unlinkat": (263, 35),
+    "rename": (82, None),
+    "renameat": (264, 38),
+    "renameat2": (316, 276),
+    "ftruncate": (77, 46),
+    "fsync": (74, 82),
+    "fdatasync": (75, 83),
+}
+
+# What libraries do to files beside writing them, and can do without: it seems to succeed there and does
+# nothing, since Landlock would not say for which files.
+PRETENDED_IN_A_SCRATCH_FOLDER: dict[str, Numbers] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "utimensat": (280, 88),
+}
+
 # Allowed for some arguments only; `confinement.py` says which.
 CONDITIONAL: dict[str, Numbers] = {
     "clone": (56, 220),

@@ -19,11 +19,12 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from grader.datasets import BLOOD_CLASSES, BloodMnist, load_bloodmnist
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments import command_line, devices, figures
-from experiments.blood_data import BLOOD_CLASSES, BloodMnist, load_bloodmnist
-from experiments.evaluation import Evaluation, Example, Quadrants, evaluate_answers, quadrants
+from experiments.evaluation import Evaluation, Example, Mistake, Quadrants, evaluate_answers, quadrants
 from experiments.training import (
     Split,
     batches_in,
@@ -181,10 +182,7 @@ def plots(dataset: BloodMnist, record: BloodRecord) -> Mapping[str, figures.Figu
         ),
         "q4.3_confusion_matrix": figures.confusion_matrix(evaluation.confusion, CLASS_NAMES),
         "q4.3_misclassified": figures.pictures(
-            [
-                (f"no {CLASS_NAMES[evaluation.lowest_recall_class]}", dataset.test_images[index])
-                for index in evaluation.misclassified
-            ],
+            [(_answered(wrong), dataset.test_images[wrong.index]) for wrong in evaluation.misclassified],
             columns=5,
         ),
         "q4.4_confidence": figures.pictures(_confidence_pictures(dataset, record.confidence), columns=2),
@@ -213,8 +211,9 @@ def _confidence_pictures(dataset: BloodMnist, found: Quadrants) -> list[figures.
     ]
 
 
-def _answered(example: Example) -> str:
-    return f"{CLASS_NAMES[example.label]} taken for {CLASS_NAMES[example.prediction]}"
+def _answered(image: Example | Mistake) -> str:
+    true, predicted = CLASS_NAMES[image.label], CLASS_NAMES[image.prediction]
+    return true if image.label == image.prediction else f"{true}\ntaken for {predicted}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,9 +47,9 @@ def run(work: Callable[[Console], str]) -> int:
     """Do the work, which returns its last word; return the exit code, with one sentence for a failure."""
     console = Console(stderr=True)
     try:
-        console.print(work(console), markup=False, highlight=False)
+        console.print(work(console), markup=False, highlight=False, soft_wrap=True)
     except GraderError as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return error.exit_code
     return 0
 

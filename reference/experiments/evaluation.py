@@ -36,8 +36,17 @@ class ConfusedPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """One test image, by its index, that was taken for another class."""
+
+    index: int
+    prediction: int
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Question 4.3's numbers; `misclassified` holds indices of test images of the class of lowest recall."""
+    """Question 4.3's numbers; `misclassified` holds mistakes about the class of lowest recall."""
 
     accuracy: float
     macro_f1: float
@@ -45,7 +54,7 @@ class Evaluation:
     report: tuple[ClassReport, ...]
     most_confused: tuple[ConfusedPair, ...]
     lowest_recall_class: int
-    misclassified: tuple[int, ...]
+    misclassified: tuple[Mistake, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ def evaluate_answers(predictions: np.ndarray, labels: np.ndarray, names: tuple[s
     confusion = confusion_matrix(predictions, labels, len(names))
     report = class_reports(confusion, names)
     lowest = min(range(len(names)), key=lambda label: report[label].recall)
-    wrong = np.flatnonzero((labels == lowest) & (predictions != labels))
+    wrong = np.flatnonzero((labels == lowest) & (predictions != labels))[:MISCLASSIFIED_SHOWN].tolist()
     return Evaluation(
         accuracy=float(np.mean(predictions == labels)),
         macro_f1=float(np.mean([row.f1 for row in report])),
@@ -89,7 +98,7 @@ def evaluate_answers(predictions: np.ndarray, labels: np.ndarray, names: tuple[s
         report=report,
         most_confused=most_confused(confusion, names)[:2],
         lowest_recall_class=lowest,
-        misclassified=tuple(wrong[:MISCLASSIFIED_SHOWN].tolist()),
+        misclassified=tuple(Mistake(index, int(predictions[index]), lowest) for index in wrong),
     )
 
 

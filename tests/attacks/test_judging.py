@@ -190,7 +190,7 @@ def test_a_companion_whose_memory_was_written_is_harmed(companion):
 def test_a_companion_that_is_slowed_or_stopped_has_another_standing(companion):
     before = watch.standing(companion.process_id)
     assert watch.standing(companion.process_id) == before
-    os.setpriority(os.PRIO_PROCESS, companion.process_id, 5)
+    os.setpriority(os.PRIO_PROCESS, companion.process_id, min(int(before["nice value"]) + 1, 19))
     os.kill(companion.process_id, signal.SIGSTOP)
     deadline = time.monotonic() + 20
     while watch.standing(companion.process_id)["stopped"] == "False" and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,21 @@ def test_a_check_whose_need_did_not_pass_is_skipped_and_one_whose_need_passed_is
     )
     assert checks["after_skipped"].outcome is Outcome.SKIPPED
     assert checks["after_right"].outcome is Outcome.PASSED
+
+
+def test_who_only_asks_whether_points_are_lost_gets_the_first_loss_and_no_grade(tmp_path):
+    assignment = write_assignment(
+        tmp_path / "assignment",
+        write_checks(right="pass", wrong='raise CheckFailed("no")', never='raise CheckFailed("too late")'),
+        rubric=rubric_of(dict.fromkeys(("right", "wrong", "never"), 1)),
+    )
+    options = replace(options_for(assignment), only_first_loss=True)
+    graded = pipeline.grade(write_submission(tmp_path / "alice"), options)
+    outcomes = {name: check.outcome for name, check in checks_of(graded).items()}
+    assert outcomes == {"right": Outcome.PASSED, "wrong": Outcome.FAILED, "never": Outcome.SKIPPED}
+    assert checks_of(graded)["never"].feedback.message == "not tried, because points are lost already"
+    assert not graded.report.environment.is_grade
+    assert graded.report.environment.note.startswith("not a grade")
 
 
 def test_a_hidden_check_may_need_a_visible_one_and_runs_after_it(tmp_path):

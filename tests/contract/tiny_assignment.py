@@ -30,6 +30,12 @@ LIMITS = Limits(
     response_bytes=2**20,
     responses_bytes=2**26,
     held_up_factor=30,
+    cell_s=1.0,
+    notebook_s=10.0,
+    notebook_call_s=1.0,
+    notebook_check_s=5.0,
+    scratch_bytes=2**20,
+    scratch_entries=100,
 )
 
 FAKE_STUDENT = """

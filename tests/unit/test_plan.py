@@ -75,6 +75,17 @@ def test_a_self_check_has_visible_checks_only_and_knows_what_it_leaves_out():
     assert [planned.check.id for planned in plan.hidden] == ["q6.1.secret"]
 
 
+def test_a_self_check_replays_a_notebook_only_where_that_is_asked_for():
+    rubric = load_rubric(HW1.folder / "rubric.toml")
+    everything = make_plan(rubric, read_suites(HW1.folder), visible_only=True)
+    assert everything.on_request[0] == "q4.1"
+    assert everything.on_request[-1] == "q5.4"
+    assert not {planned.question.problem for planned in everything.questions} & {"q4", "q5"}
+    asked = make_plan(rubric, read_suites(HW1.folder), wanted=["q5.1"], visible_only=True)
+    assert [planned.question.id for planned in asked.questions] == ["q5.1"]
+    assert asked.on_request == ()
+
+
 def test_a_rubric_must_not_name_a_check_that_does_not_exist():
     fewer = {name: entry for name, entry in declared().items() if name != "q6.1.b"}
     with pytest.raises(UsageError, match=r"names the check q6\.1\.b, which does not exist; known: q6\.1\.a"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NoReturn
@@ -11,13 +11,14 @@ import numpy as np
 
 from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates, slope_along
 from grader.checks.closeness import is_close, listed, quoted, require_array, require_close
-from grader.checks.diagnosis import Candidates, likely_cause
+from grader.checks.diagnosis import Candidates, Explanations, likely_cause
 from grader.checks.tolerance import Array, as_float
 from grader.client import Call, RemoteObject, Student
 from grader.errors import CheckFailed, StudentFault
 
 Pair = tuple[Array, Array]  # what belongs to the weight (M, D), and to the bias (M,)
-Mistakes = Mapping[str, Array | tuple[Array, ...]]
+
+DLDY_NOT_USED = "dLdy is not used: it is taken for ones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class LinearProbe:
             self.layer.assigning(self.bias, b.reshape(bias_shape)),
         ]
 
-    def gradients(self, truth: Pair | None = None, mistakes: Mistakes | None = None) -> Pair:
+    def gradients(self, truth: Pair | None = None, mistakes: Explanations | None = None) -> Pair:
         """Return the gradients of the weight and the bias, which have the shapes of their parameters.
 
         The right gradients and what usual mistakes give instead only serve to say what is wrong.
@@ -113,7 +114,7 @@ class LinearProbe:
         shape: tuple[int, ...],
         part: str,
         truth: Array | None,
-        mistakes: Mistakes | None,
+        mistakes: Explanations | None,
     ) -> NoReturn:
         candidates = Candidates(explanations=mistakes or {})
         raise CheckFailed(
@@ -149,11 +150,13 @@ def require_parameter_gradients(
     name: str,
     computed_with: Sequence[object],
     rtol: float | None = None,
+    mistakes: Explanations | None = None,
 ) -> float:
     """Return the one factor, 1 or 1/N, by which both gradients differ from sums over the batch.
 
     `expected` holds the sums; the mean may be taken in the layer. Raises CheckFailed for any other
-    values, and where weight and bias do not share the factor.
+    values, and where weight and bias do not share the factor. What usual mistakes give instead only
+    serves to say what is wrong.
     """
     fits = [
         {
@@ -180,7 +183,7 @@ def require_parameter_gradients(
             what=f"{name}: the gradient of the {part}",
             rtol=rtol,
             computed_with=computed_with,
-            candidates=layer_candidates(shape),
+            candidates=layer_candidates(shape, mistakes),
         )
     raise CheckFailed(f"{name}: the gradients of weight and bias do not fit together")
 
@@ -210,15 +213,22 @@ def linear_line(seed: int, inputs: int, outputs: int, *, scaled_by: str = "") ->
     )
 
 
-def usual_mistakes(sums: Pair, dLdy: Array) -> Mistakes:
+def usual_mistakes(sums: Pair, x: Array, dLdy: Array) -> Explanations:
     """Return what usual mistakes of backward leave in gradients(), from the right sums over the batch."""
-    N = len(dLdy)
+    N, M = dLdy.shape
+    without_dLdy = (np.tile(x.sum(axis=0), (M, 1)), np.full(M, float(N)))
     return {
         "weight and bias are swapped": (*sums, sums[0] / N, sums[1] / N),
         "dLdy is summed over the outputs, not over the batch: the wrong axis": (
             dLdy.sum(axis=1),
             dLdy.mean(axis=1),
         ),
+        "dLdy is summed over batch and outputs, so that every output gets the same": (
+            np.full(M, dLdy.sum()),
+            np.full(M, dLdy.sum() / N),
+            np.full(M, dLdy.mean()),
+        ),
+        DLDY_NOT_USED: (*without_dLdy, without_dLdy[0] / N, without_dLdy[1] / N),
     }
 
 

@@ -16,6 +16,7 @@ from grader.assignments.hw1.mytorch_contract import (
     cross_entropy,
     loss_candidates,
     mean_squared_error,
+    one_hot,
     seeded,
 )
 from grader.checks.closeness import (
@@ -25,7 +26,7 @@ from grader.checks.closeness import (
     require_close,
     require_number_close,
 )
-from grader.checks.diagnosis import Candidates, Factor
+from grader.checks.diagnosis import Candidates, Explanations, Factor
 from grader.checks.gradients import central_differences
 from grader.checks.tolerance import Array, FloatArray
 from grader.client import Student
@@ -33,6 +34,8 @@ from grader.errors import CheckFailed, StudentFault
 
 _LINEAR_WORKED = "q6.1.backward_parameters"
 _INPUTS = 4
+ONE_LABEL_TOO_LOW = "each target is taken for the class before it: are the labels counted from 1?"
+ONE_LABEL_TOO_HIGH = "each target is taken for the class after it: is 1 added to the labels?"
 _SCALED = " / 4**0.5"  # as in make_chain, for that many inputs
 
 
@@ -46,7 +49,7 @@ class LossCase:
     value: Callable[[Array], float]
     inputs_line: str  # draws both again, as `pred` and `y`
     # What usual mistakes in backward give, from the right gradient of the mean.
-    mistakes: Callable[[FloatArray], dict[str, Array]] = lambda _: {}
+    mistakes: Callable[[FloatArray], Explanations] = lambda _: {}
 
     @property
     def line(self) -> str:
@@ -82,16 +85,17 @@ def cross_entropy_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
     logits, labels = draws.normal(size=(N, K)), draws.integers(K, size=N)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     over_batch = np.exp(logits) / np.exp(logits).sum(axis=0, keepdims=True)
+    over_all = np.exp(logits) / np.exp(logits).sum()
 
-    def mistakes(gradient: FloatArray) -> dict[str, Array]:
-        return {
+    def mistakes(gradient: FloatArray) -> Explanations:
+        sums = {
             "these are the probabilities: the targets are not used": shares,
-            "these are the probabilities over N: the targets are not used": shares / N,
-            "the softmax runs over the batch, not over the classes": gradient + (over_batch - shares) / N,
-            "the softmax runs over the batch, not over the classes, and the mean is missing": (
-                N * gradient + over_batch - shares
-            ),
+            "the softmax runs over the batch, not over the classes": N * gradient + over_batch - shares,
+            "the softmax runs over all entries, not over the classes": N * gradient + over_all - shares,
+            ONE_LABEL_TOO_LOW: shares - one_hot((labels - 1) % K, K),
+            ONE_LABEL_TOO_HIGH: shares - one_hot((labels + 1) % K, K),
         }
+        return {sentence: (values, values / N) for sentence, values in sums.items()}
 
     return LossCase(
         "SoftmaxCrossEntropy",

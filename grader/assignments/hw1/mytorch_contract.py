@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grader.checks.diagnosis import Candidates, Factor
+from grader.checks.diagnosis import Candidates, Explanations, Factor
 from grader.checks.gradients import LINEAR_STEPS, central_differences
 from grader.checks.tolerance import Array, FloatArray
 
@@ -96,7 +96,7 @@ def batch_factor(N: int) -> Factor:
     )
 
 
-def layer_candidates(shape: Shape, explanations: dict[str, Array] | None = None) -> Candidates:
+def layer_candidates(shape: Shape, explanations: Explanations | None = None) -> Candidates:
     """Return what a layer's values may be off by."""
     factors = (
         batch_factor(shape.N),
@@ -106,7 +106,7 @@ def layer_candidates(shape: Shape, explanations: dict[str, Array] | None = None)
     return Candidates(factors, explanations or {})
 
 
-def loss_candidates(N: int, K: int, explanations: dict[str, Array] | None = None) -> Candidates:
+def loss_candidates(N: int, K: int, explanations: Explanations | None = None) -> Candidates:
     """Return what a loss's values may be off by, for predictions of shape (N, K)."""
     factors = (
         batch_factor(N),

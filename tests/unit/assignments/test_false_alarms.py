@@ -31,7 +31,7 @@ from grader.errors import CheckFailed
 from grader.pytest_plugin import declared_by
 from grader.suites import read_suites
 from tests.fakes import FakeStudent
-from tests.suite_runner import SUITES, function_of
+from tests.suite_runner import NOTEBOOK, SUITES, function_of
 
 REFERENCE = Path(__file__).parents[3] / "reference"
 MOST = 1e-4
@@ -44,10 +44,23 @@ def test_the_rates_of_one_whole_grading_add_up_to_less_than_one_in_10_000() -> N
 
 
 def test_every_check_that_judges_random_things_of_a_submission_states_its_rate() -> None:
-    trains = {name for name, declared in DECLARED.items() if declared.uses_dataset}
-    draws = {name for name in DECLARED if "statistics" in _globals_used(function_of(DECLARED[name]))}
-    assert trains | draws == {name for name, rate in RATES.items() if rate}
+    mytorch = {name: declared for name, declared in DECLARED.items() if not name.startswith(NOTEBOOK)}
+    trains = {name for name, declared in mytorch.items() if declared.uses_dataset}
+    draws = {name for name in mytorch if "statistics" in _globals_used(function_of(DECLARED[name]))}
+    assert trains | draws == {name for name in mytorch if RATES[name]}
     assert {"q6.1.he_variance", "q6.1.he_normal", "q6.7.learns", "q6.7.accuracy"} <= trains | draws
+
+
+def test_every_check_of_the_notebook_that_judges_draws_or_trainings_states_its_rate() -> None:
+    notebook = {name for name in DECLARED if name.startswith(NOTEBOOK)}
+    stated = {name for name in notebook if RATES[name]}
+    draws = {
+        name
+        for name in notebook
+        if {"statistics", "notebook_calibration"} & _globals_used(function_of(DECLARED[name]))
+    }
+    assert draws <= stated
+    assert {"q4.2.learns", "q5.1.he", "q5.2.stats_values", "q5.3.reproduced", "q5.4.accuracy_bands"} <= stated
 
 
 def _globals_used(function: Callable[..., None]) -> set[str]:

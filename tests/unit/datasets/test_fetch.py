@@ -116,7 +116,7 @@ def test_a_failure_at_the_second_set_keeps_the_first(tmp_path, working, tiny_cat
         DataUnavailable, match="bloodmnist could not be downloaded: Automatic download failed!"
     ):
         fetch(tmp_path, catalogue=tiny_catalogue, import_module=working.import_module)
-    assert [row.verified for row in status(tmp_path, catalogue=tiny_catalogue)] == [True, True, False]
+    assert [row.verified for row in status(tmp_path, catalogue=tiny_catalogue)] == [True, True, True, False]
 
 
 def test_a_download_of_other_bytes_is_refused(tmp_path, working, put, tiny_mnist, tiny_catalogue):

@@ -6,7 +6,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from grader.datasets import load_mnist
+from grader.datasets import load_bloodmnist, load_mnist, unseen_cells
 from grader.datasets.mnist import sample_folder
 from grader.datasets.store import import_folder, status
 from grader.settings import resource
@@ -67,4 +67,17 @@ def test_a_real_bloodmnist_is_imported_and_told_which_it_is(real_bloodmnist_fold
         "BloodMNIST 28x28 as medmnist publishes it",
         "BloodMNIST 28x28 rebuilt from its source images, with a split of its own",
     }
-    assert status(tmp_path)[2] == row
+    assert status(tmp_path)[3] == row
+
+
+def test_a_real_bloodmnist_loads_with_the_published_counts_and_is_turned(real_bloodmnist_folder, tmp_path):
+    import_folder(real_bloodmnist_folder, tmp_path)
+    blood = load_bloodmnist("full", tmp_path)
+    assert blood.train_images.shape == (11_959, 28, 28, 3)
+    assert np.bincount(blood.train_labels).tolist() == [852, 2181, 1085, 2026, 849, 993, 2330, 1643]
+    assert np.bincount(blood.val_labels).tolist() == [122, 312, 155, 290, 122, 143, 333, 235]
+    assert np.bincount(blood.test_labels).tolist() == [244, 624, 311, 579, 243, 284, 666, 470]
+    images, labels = unseen_cells("full", np.random.default_rng(0), 500, tmp_path)
+    assert (images.shape, labels.shape) == ((500, 28, 28, 3), (500,))
+    test_images = set(map(bytes, blood.test_images.reshape(3421, -1)))
+    assert not test_images & set(map(bytes, images.reshape(500, -1)))

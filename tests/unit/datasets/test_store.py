@@ -55,7 +55,7 @@ def test_both_sets_are_imported_at_once_and_are_then_verified(
     rows = import_folder(tmp_path / "from", tmp_path / "data", catalogue=tiny_catalogue)
     assert [row.name for row in rows] == ["mnist", "bloodmnist"]
     assert files_below(tmp_path / "data") == {*MNIST_FILES, "bloodmnist.npz"}
-    sample, full, blood = status(tmp_path / "data", catalogue=tiny_catalogue)
+    sample, full, _, blood = status(tmp_path / "data", catalogue=tiny_catalogue)
     assert (sample.name, sample.profile, sample.present, sample.verified) == ("mnist", "sample", True, True)
     assert [full, blood] == rows
     assert blood.source == "blank BloodMNIST"
@@ -154,25 +154,33 @@ def test_a_disk_that_fills_up_leaves_no_part_of_a_file(
 
 
 def test_without_data_the_status_says_so_for_each_set_and_how_to_get_it(tmp_path):
-    sample, full, blood = status(tmp_path / "absent")
+    sample, full, drawn, blood = status(tmp_path / "absent")
     assert sample.verified
+    assert drawn.verified
     for row in (full, blood):
         assert (row.present, row.verified, row.source) == (False, False, "")
         assert row.problem is not None
         assert row.problem.endswith(
             "run `grader data fetch`, or `grader data import FOLDER` if the files are on disk"
         )
-    assert [(row.name, row.profile) for row in (sample, full, blood)] == [
+    assert [(row.name, row.profile) for row in (sample, full, drawn, blood)] == [
         ("mnist", "sample"),
         ("mnist", "full"),
+        ("bloodmnist", "sample"),
         ("bloodmnist", "full"),
     ]
+
+
+def test_the_sample_of_bloodmnist_is_called_synthetic_in_the_status(tmp_path):
+    row = status(tmp_path)[2]
+    assert row.source.startswith("synthetic BloodMNIST, ")
+    assert (row.path.name, row.path.is_file()) == ("cells.py", True)
 
 
 def test_damaged_data_is_present_and_not_verified(tmp_path, put, tiny_mnist, tiny_catalogue):
     put(tmp_path / "MNIST" / "raw", dict.fromkeys(tiny_mnist, b"damaged"))
     put(tmp_path, {"bloodmnist.npz": b"damaged"})
-    _, full, blood = status(tmp_path, catalogue=tiny_catalogue)
+    _, full, _, blood = status(tmp_path, catalogue=tiny_catalogue)
     for row in (full, blood):
         assert (row.present, row.verified, row.source) == (True, False, "")
         assert "expected" in row.problem

@@ -24,14 +24,20 @@ OWN_PID = 4321
 REFUSED = REFUSE | errno.EPERM
 
 
-def judge(machine: str, number: int, arguments: tuple[int, ...] = (), architecture: int | None = None) -> int:
+def judge(
+    machine: str,
+    number: int,
+    arguments: tuple[int, ...] = (),
+    architecture: int | None = None,
+    **given: bool,
+) -> int:
     """Interpret the classic BPF program as the kernel does."""
     words = {0: number, 4: architecture or syscalls.AUDIT_ARCHITECTURES[machine]}
     for index in range(6):
         value = arguments[index] if index < len(arguments) else 0
         words[16 + 8 * index] = value & 0xFFFFFFFF
         words[20 + 8 * index] = (value >> 32) & 0xFFFFFFFF
-    program = seccomp_program(machine, OWN_PID)
+    program = seccomp_program(machine, OWN_PID, **given)
     accumulator, counter = 0, 0
     while True:
         code, if_true, if_false, operand = program[counter]
@@ -155,3 +161,28 @@ def test_the_program_fits_what_the_kernel_takes(machine):
     program = seccomp_program(machine, OWN_PID)
     assert len(program) <= 4096
     assert all(if_true <= 255 and if_false <= 255 for _, if_true, if_false, _ in program)
+
+
+@MACHINES
+def test_files_change_names_and_sizes_only_where_there_is_a_scratch_folder(machine):
+    column = syscalls.COLUMNS[machine]
+    for numbers in syscalls.IN_A_SCRATCH_FOLDER.values():
+        if (number := numbers[column]) is not None:
+            assert judge(machine, number) == REFUSED
+            assert judge(machine, number, has_scratch=True) == ALLOW
+
+
+@MACHINES
+def test_modes_and_times_only_seem_to_change_in_a_scratch_folder(machine):
+    column = syscalls.COLUMNS[machine]
+    for numbers in syscalls.PRETENDED_IN_A_SCRATCH_FOLDER.values():
+        if (number := numbers[column]) is not None:
+            assert judge(machine, number) == REFUSED
+            assert judge(machine, number, has_scratch=True) == REFUSE | 0
+
+
+@MACHINES
+def test_only_a_gpu_is_worked_by_any_ioctl(machine):
+    number = syscalls.CONDITIONAL["ioctl"][syscalls.COLUMNS[machine]]
+    assert judge(machine, number, (5, 0xC020462A)) == REFUSED
+    assert judge(machine, number, (5, 0xC020462A), has_gpu=True) == ALLOW

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from grader.assignments.hw1.linear_probe import (
+    DLDY_NOT_USED,
     LinearProbe,
     linear_line,
     numeric_input_gradient,
@@ -117,7 +118,7 @@ def test_backward_returns_the_gradient_of_the_input(student: Student, rng: np.ra
                 numeric_input_gradient(x, W, b, dLdy),
                 what=f"{probe.name}.backward(dLdy) after a forward of shape {x.shape}, which is dL/dx,",
                 computed_with=(W, b, y),
-                candidates=layer_candidates(shape),
+                candidates=layer_candidates(shape, {DLDY_NOT_USED: np.ones_like(dLdy) @ W}),
             )
 
 
@@ -133,12 +134,14 @@ def test_backward_fills_the_gradients_of_the_parameters(student: Student, rng: n
             y = probe.layer.forward(x)
             probe.layer.backward(dLdy)
             sums = numeric_sums(x, W, b, dLdy)
+            mistakes = usual_mistakes(sums, x, dLdy)
             factor = require_parameter_gradients(
-                probe.gradients(sums, usual_mistakes(sums, dLdy)),
+                probe.gradients(sums, mistakes),
                 sums,
                 shape,
                 name=f"{probe.name} after backward with N = {shape.N}",
                 computed_with=(W, b, y),
+                mistakes=mistakes,
             )
             factors.add(factor == 1.0)
     if len(factors) > 1:

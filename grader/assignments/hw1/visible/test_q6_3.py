@@ -7,6 +7,8 @@ from collections.abc import Collection
 import numpy as np
 
 from grader.assignments.hw1.losses import (
+    ONE_LABEL_TOO_HIGH,
+    ONE_LABEL_TOO_LOW,
     LossCase,
     cross_entropy_case,
     require_end_to_end,
@@ -67,10 +69,16 @@ def test_cross_entropy_value(student: Student, rng: np.random.Generator) -> None
         shares = np.exp(case.pred) / np.exp(case.pred).sum(axis=1, keepdims=True)
         at_target = shares[np.arange(N), case.target]
         over_rows = np.exp(case.pred) / np.exp(case.pred).sum(axis=0, keepdims=True)
+        over_all = np.exp(case.pred) / np.exp(case.pred).sum()
         mistakes = {
             "the softmax runs over the batch, not over the classes": float(
                 -np.log(over_rows[np.arange(N), case.target]).mean()
             ),
+            "the softmax runs over all entries, not over the classes": float(
+                -np.log(over_all[np.arange(N), case.target]).mean()
+            ),
+            ONE_LABEL_TOO_LOW: float(-np.log(shares[np.arange(N), case.target - 1]).mean()),
+            ONE_LABEL_TOO_HIGH: float(-np.log(shares[np.arange(N), (case.target + 1) % K]).mean()),
             "the sign is missing": float(np.log(at_target).mean()),
             "this is the mean of -p at the target: the logarithm is missing": float(-at_target.mean()),
             "the logarithm is that of base 2": float(-np.log2(at_target).mean()),

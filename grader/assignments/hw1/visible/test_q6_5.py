@@ -58,6 +58,7 @@ def _require_step(
             "the step goes uphill": before + step,
             "the learning rate is not used": before - gradients[name],
             "the learning rate is 0.1, whatever was asked for": before - 0.1 * gradients[name],
+            f"the learning rate is 0.01, not {lr}": before - 0.01 * gradients[name],
             "this is the step alone": -step,
             "the step is taken twice": before - 2.0 * step,
         }

@@ -1,0 +1,63 @@
+"""Q4.2 Build and train BloodMLP: the accuracy on unseen images, in bands, and whose curves these are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grader.assignments.hw1.blood_model import asked, curves, require_own_accuracies
+from grader.assignments.hw1.notebook_calibration import read_bands
+from grader.assignments.hw1.notebook_interface import Cells, Replay, Unseen
+from grader.checks.exactness import FlagIt
+from grader.errors import CheckFailed
+from grader.pytest_plugin import check
+
+MANY = 2000
+# Right code knows its test images no better than others; three deviations of the difference are 0.04.
+_KNOWN_BY_HEART = 0.08
+
+
+# The bands have a margin of three deviations beyond the lowest of the calibration's runs.
+@check("q4.2.accuracy_floor", needs=("q4.2.learns",), false_alarm=1e-6)
+def test_accuracy_floor(notebook: Replay, blood: Cells, unseen: Unseen, note: Callable[[str], None]) -> None:
+    """Model comes near the accuracy of right code on images that it has never seen."""
+    bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
+    _require(notebook, blood, unseen, bands.floor["unseen"], note)
+
+
+@check("q4.2.accuracy", needs=("q4.2.accuracy_floor",), false_alarm=1e-6)
+def test_accuracy(
+    notebook: Replay, blood: Cells, unseen: Unseen, note: Callable[[str], None], flag: FlagIt
+) -> None:
+    """Model has the accuracy of right code on images that it has never seen."""
+    bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
+    accuracy = _require(notebook, blood, unseen, bands.accuracies["unseen"][0], note)
+    known = asked(notebook, blood).accuracy(blood.test_images, blood.test_labels)
+    if known > accuracy + _KNOWN_BY_HEART:
+        flag(
+            "knows_test_images",
+            f"model is right on {known:.4f} of the test images and on {accuracy:.4f} of others that "
+            "are like them: "
+            "was it trained on the test set?",
+        )
+
+
+@check("q4.2.own_accuracies", needs=("q4.2.curves",))
+def test_own_accuracies(notebook: Replay, blood: Cells) -> None:
+    """val_accs holds the accuracy that model has on the validation images."""
+    require_own_accuracies(asked(notebook, blood), blood, curves(notebook.after("q4.2")))
+
+
+def _require(
+    notebook: Replay, blood: Cells, unseen: Unseen, wanted: float, note: Callable[[str], None]
+) -> float:
+    images, labels = unseen(MANY)
+    accuracy = asked(notebook, blood).accuracy(images, labels)
+    note(f"accuracy {accuracy:.4f} on {MANY:,} images that it never saw; at least {wanted:.4f} was expected")
+    if not accuracy >= wanted:
+        raise CheckFailed(
+            f"model is right on {accuracy:.4f} of {MANY:,} images that it never saw; at least "
+            f"{wanted:.4f} is expected",
+            expected=f"at least {wanted:.4f}",
+            got=f"{accuracy:.4f}",
+        )
+    return accuracy

@@ -1,0 +1,305 @@
+"""Q5.3 and Q5.4: what became of four networks, in bands, and one that is trained again here.
+
+The notebook trains its networks one after the other, so there is none left to ask. What it kept is held
+against bands of repeated runs, and a network is trained on this side, with NumPy, from weights that the
+student's own `initialize_weights` draws: nothing of the student's code runs in that training, and nothing but
+the initial weights is taken from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from grader.assignments.hw1.initialisation import call, draw, draws_as_asked
+from grader.assignments.hw1.notebook_calibration import Bands
+from grader.assignments.hw1.notebook_figures import not_drawn
+from grader.assignments.hw1.notebook_interface import Harvest, Replay
+from grader.assignments.hw1.notebook_values import METHODS, by_method, numbers, require_share
+from grader.checks.closeness import require_number
+from grader.checks.tolerance import Array, FloatArray
+from grader.datasets import Mnist
+from grader.errors import CheckFailed
+
+EPOCHS = 10
+GUESSING = math.log(10)
+AT_CHANCE, LEARNING = ("zero", "small_random"), ("xavier", "he")
+# Guessing one digit gives 0.114 on either profile; a loss that stays is within 0.01 of ln 10.
+CHANCE_ACCURACY, CHANCE_LOSS = 0.2, 0.05
+# Far from both what is seen of networks that learn, 0.73 and more, and of those that do not.
+LEARNS_ACCURACY = 0.5
+_FALL = 0.7  # of the first epoch's loss
+# The network that is trained here is as deep and half as wide, and learns in a second. A single step can
+# throw it back for a while, and a slow start can be bad luck: the best of several looks counts, and a
+# training that disagrees with the notebook is repeated from new weights.
+_WIDTH, _STEPS, _BATCH, _LEARNING_RATE = 128, 600, 64, 0.1
+_LOOK_EVERY, _SURE, _ATTEMPTS = 50, 0.75, 3
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that a question leaves its results under."""
+
+    losses: str
+    accuracies: str
+
+
+TANH = Names("training_losses", "final_accuracies")
+RELU = Names("training_losses_relu", "final_accuracies_relu")
+
+
+def losses_of(harvest: Harvest, names: Names) -> dict[str, FloatArray]:
+    """Return the losses of each method, (epochs,) each."""
+    kept = by_method(harvest, names.losses)
+    found = {method: numbers(kept[method], what=f"{names.losses}[{method!r}]") for method in METHODS}
+    for method, row in found.items():
+        if len(row) < 2:
+            raise CheckFailed(
+                f"{names.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there "
+                "should be one "
+                "an epoch"
+            )
+    return found
+
+
+def accuracies_of(harvest: Harvest, names: Names) -> dict[str, float]:
+    """Return the accuracy of each method, in percent or not."""
+    kept = by_method(harvest, names.accuracies)
+    found = {}
+    for method in METHODS:
+        value = kept[method]
+        if isinstance(value, list | tuple) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, np.ndarray) and value.shape == (1,):
+            value = value.reshape(())
+        found[method] = require_number(value, what=f"{names.accuracies}[{method!r}]")
+    return found
+
+
+def as_shares(accuracies: Mapping[str, float]) -> dict[str, float]:
+    """Return accuracies between 0 and 1: that they are given in percent costs another check."""
+    is_percent = max(accuracies.values()) > 1.0 and max(accuracies.values()) <= 100.0
+    return {method: value / 100.0 if is_percent else value for method, value in accuracies.items()}
+
+
+def require_one_an_epoch(losses: Mapping[str, FloatArray], names: Names) -> None:
+    """Judge how many losses there are."""
+    for method, row in losses.items():
+        if len(row) != EPOCHS:
+            raise CheckFailed(
+                f"{names.losses}[{method!r}] has {len(row)} numbers; it should hold the mean loss of each of "
+                f"{EPOCHS} epochs",
+                expected=f"{EPOCHS} numbers",
+                got=f"{len(row)} numbers",
+                cause="is this one for each batch? Take the mean over an epoch" if len(row) > 50 else None,
+            )
+
+
+def require_shares(accuracies: Mapping[str, float], names: Names) -> None:
+    """Judge that accuracies lie between 0 and 1."""
+    for method, value in accuracies.items():
+        require_share(value, what=f"{names.accuracies}[{method!r}]")
+
+
+def require_at_chance(
+    notebook: Replay, losses: Mapping[str, FloatArray], accuracies: Mapping[str, float], names: Names
+) -> list[str]:
+    """Judge that zero and small_random learn nothing; return the methods that are excused."""
+    excused = []
+    for method in AT_CHANCE:
+        row, accuracy = losses[method], accuracies[method]
+        finding = None
+        if not np.abs(row - GUESSING).max() <= CHANCE_LOSS:
+            worst = float(row[np.abs(row - GUESSING).argmax()])
+            finding = (
+                f"{names.losses}[{method!r}] holds {worst:.4g}; networks that start so stay at the loss of "
+                f"guessing, ln 10 = {GUESSING:.4g}"
+            )
+        elif not accuracy <= CHANCE_ACCURACY:
+            finding = (
+                f"{names.accuracies}[{method!r}] is {accuracy:.4g}; networks that start so do not get beyond "
+                "guessing, about 0.11"
+            )
+        if finding and draws_as_asked(notebook, method):
+            raise CheckFailed(finding, cause=_swapped(losses))
+        if finding:
+            excused.append(method)
+    return excused
+
+
+def require_learning(
+    notebook: Replay, losses: Mapping[str, FloatArray], accuracies: Mapping[str, float], names: Names
+) -> list[str]:
+    """Judge that xavier and he learn; return the methods that are excused."""
+    excused = []
+    for method in LEARNING:
+        row, accuracy = losses[method], accuracies[method]
+        finding = None
+        if not row[-1] <= _FALL * row[0]:
+            finding = (
+                f"{names.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that "
+                "starts so "
+                f"learns, and its loss falls by more than {1 - _FALL:.0%}"
+            )
+        elif not accuracy >= LEARNS_ACCURACY:
+            finding = (
+                f"{names.accuracies}[{method!r}] is {accuracy:.4g}; a network that starts so learns, and is "
+                f"right on far more than {LEARNS_ACCURACY:.0%} of the test digits"
+            )
+        if finding and draws_as_asked(notebook, method):
+            raise CheckFailed(finding, cause=_not_training(row))
+        if finding:
+            excused.append(method)
+    return excused
+
+
+def excuse(methods: Sequence[str]) -> str:
+    """Return what to say of methods whose initial weights are not what was asked for."""
+    if not methods:
+        return ""
+    return f"not judged for {' and '.join(methods)}, whose initial weights cost points in Q5.1"
+
+
+def _swapped(losses: Mapping[str, FloatArray]) -> str | None:
+    stuck = [other for other in LEARNING if np.abs(losses[other] - GUESSING).max() <= CHANCE_LOSS]
+    return f"{stuck[0]} stays at chance instead: are the results of the two swapped?" if stuck else None
+
+
+def _not_training(row: FloatArray) -> str | None:
+    if np.abs(row - row[0]).max() < 1e-6:
+        return "the loss does not change at all: does the optimiser get the network's parameters, and step()?"
+    return None
+
+
+def require_in_bands(
+    notebook: Replay, accuracies: Mapping[str, float], names: Names, bands: Bands
+) -> list[str]:
+    """Judge the accuracies of xavier and he by the calibration's bands; return those that are excused."""
+    excused = []
+    for method in LEARNING:
+        low, high = bands.accuracies[method]
+        if low <= accuracies[method] <= high:
+            continue
+        if draws_as_asked(notebook, method):
+            raise CheckFailed(
+                f"{names.accuracies}[{method!r}] is {accuracies[method]:.4f}; right code is between "
+                f"{low:.4f} and "
+                f"{high:.4f} in this profile, {bands.profile}",
+                expected=f"{low:.4f} to {high:.4f}",
+                got=f"{accuracies[method]:.4f}",
+            )
+        excused.append(method)
+    return excused
+
+
+def require_losses_drawn(harvest: Harvest, losses: Mapping[str, FloatArray]) -> None:
+    """Judge that the four curves of the losses are drawn."""
+    if missing := not_drawn(harvest, list(losses.items())):
+        raise CheckFailed(
+            f"no figure shows the training losses of {', '.join(missing)}; draw one line a method"
+        )
+
+
+# ---------------------------------------------------------------------------------- one more training, here
+
+
+def require_reproduced(
+    notebook: Replay,
+    accuracies: Mapping[str, float],
+    names: Names,
+    *,
+    activation: str,
+    dataset: Mnist,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Train from the student's own initial weights; what learns here has to have learned there."""
+    found = {}
+    for method in METHODS:
+        reported = accuracies[method]
+        for _ in range(_ATTEMPTS):
+            found[method] = accuracy = trained_again(notebook, method, activation, dataset, rng)
+            if agrees := (accuracy >= LEARNS_ACCURACY) == (reported >= LEARNS_ACCURACY):
+                break
+        if not agrees:
+            raise CheckFailed(
+                f"{names.accuracies}[{method!r}] is {reported:.4g}, but a {activation} network that "
+                "starts from "
+                f"your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at most "
+                f"{_STEPS} steps of "
+                "SGD(0.1): do the networks start from initialize_weights?",
+                expected=f"{accuracy:.4g}",
+                got=f"{reported:.4g}",
+            )
+    return found
+
+
+def trained_again(
+    notebook: Replay, method: str, activation: str, dataset: Mnist, rng: np.random.Generator
+) -> float:
+    """Return the test accuracy of a small network that starts as the student's function draws."""
+    sizes = (784, *[_WIDTH] * 5, 10)
+    weights = []
+    for shape in pairwise(sizes):
+        W = draw(notebook, shape, method)
+        if W.shape not in {shape, shape[::-1]}:
+            raise CheckFailed(f"{call(shape, method)} has the shape {W.shape}; it should be {shape}")
+        weights.append((W if W.shape == shape else W.T).astype(np.float32))
+    return accuracy_after(weights, activation, dataset, rng)
+
+
+def accuracy_after(
+    weights: Sequence[Float32], activation: str, dataset: Mnist, rng: np.random.Generator
+) -> float:
+    """Train with SGD from these weights, (fan_in, fan_out) each, and no biases; return the best accuracy."""
+    W = [each.copy() for each in weights]
+    b = [np.zeros(each.shape[1], dtype=np.float32) for each in weights]
+    x, labels = _rows(dataset.train_images), dataset.train_labels
+    test_images, best = _rows(dataset.test_images), 0.0
+    with np.errstate(all="ignore"):  # weights that explode end at chance, as they should
+        for step in range(1, _STEPS + 1):
+            rows = rng.integers(len(x), size=_BATCH)
+            _step(W, b, x[rows], labels[rows], activation)
+            if step % _LOOK_EVERY == 0:
+                predictions = _passes(W, b, test_images, activation)[-1].argmax(axis=1)
+                best = max(best, float(np.mean(predictions == dataset.test_labels)))
+                if best >= _SURE:
+                    break
+    return best
+
+
+def _passes(W: Sequence[Float32], b: Sequence[Float32], x: Float32, activation: str) -> list[Float32]:
+    """Return the input, the hidden activations and the logits."""
+    found = [x]
+    for number, (weight, bias) in enumerate(zip(W, b, strict=True), start=1):
+        x = x @ weight + bias
+        if number < len(W):
+            x = np.tanh(x) if activation == "tanh" else np.maximum(x, np.float32(0))
+        found.append(x)
+    return found
+
+
+def _step(W: list[Float32], b: list[Float32], x: Float32, labels: Array, activation: str) -> None:
+    passes = _passes(W, b, x, activation)
+    shares = np.exp(passes[-1] - passes[-1].max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    shares[np.arange(len(labels)), labels] -= 1.0
+    slope = shares / np.float32(len(labels))
+    rate = np.float32(_LEARNING_RATE)
+    for layer in reversed(range(len(W))):
+        weight_slope, bias_slope = passes[layer].T @ slope, slope.sum(axis=0)
+        if layer:
+            h = passes[layer]
+            slope = (slope @ W[layer].T) * (1 - h * h if activation == "tanh" else h > 0)
+        W[layer] -= rate * weight_slope
+        b[layer] -= rate * bias_slope
+
+
+def _rows(images: Array) -> Float32:
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)

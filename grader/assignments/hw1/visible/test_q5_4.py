@@ -1,0 +1,58 @@
+"""Q5.4 The same with ReLU: statistics, losses and what became of four networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grader.assignments.hw1.initialisation_networks import stored_statistics
+from grader.assignments.hw1.initialisation_training import (
+    RELU,
+    accuracies_of,
+    as_shares,
+    excuse,
+    losses_of,
+    require_at_chance,
+    require_learning,
+)
+from grader.assignments.hw1.notebook_interface import Replay
+from grader.checks.closeness import reproduced_by
+from grader.pytest_plugin import check
+
+
+@check("q5.4.stats")
+def test_stats(notebook: Replay) -> None:
+    """stats_relu holds five means and five standard deviations for each method."""
+    with reproduced_by("print(stats_relu)"):
+        stored_statistics(notebook.after("q5.4"), "stats_relu")
+
+
+@check("q5.4.losses")
+def test_losses(notebook: Replay) -> None:
+    """training_losses_relu holds the losses of each of the four methods."""
+    with reproduced_by("print(training_losses_relu)"):
+        losses_of(notebook.after("q5.4"), RELU)
+
+
+@check("q5.4.accuracies")
+def test_accuracies(notebook: Replay) -> None:
+    """final_accuracies_relu holds a number for each of the four methods."""
+    with reproduced_by("print(final_accuracies_relu)"):
+        accuracies_of(notebook.after("q5.4"), RELU)
+
+
+@check("q5.4.at_chance", needs=("q5.4.losses", "q5.4.accuracies"))
+def test_at_chance(notebook: Replay, note: Callable[[str], None]) -> None:
+    """ReLU networks that start with zero or small_random stay at chance."""
+    with reproduced_by("print(training_losses_relu['zero'], final_accuracies_relu['zero'])"):
+        harvest = notebook.after("q5.4")
+        accuracies = as_shares(accuracies_of(harvest, RELU))
+        note(excuse(require_at_chance(notebook, losses_of(harvest, RELU), accuracies, RELU)))
+
+
+@check("q5.4.learn", needs=("q5.4.losses", "q5.4.accuracies"))
+def test_learn(notebook: Replay, note: Callable[[str], None]) -> None:
+    """ReLU networks that start with xavier or he learn."""
+    with reproduced_by("print(training_losses_relu['he'], final_accuracies_relu['he'])"):
+        harvest = notebook.after("q5.4")
+        accuracies = as_shares(accuracies_of(harvest, RELU))
+        note(excuse(require_learning(notebook, losses_of(harvest, RELU), accuracies, RELU)))

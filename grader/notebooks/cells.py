@@ -1,0 +1,154 @@
+"""Code cells, given to questions: by heading, by metadata, and else by the names they define."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from grader.notebooks.headings import heading_of
+from grader.notebooks.names import names_of
+from grader.notebooks.reading import Cell
+
+CODE = "code"
+_MAGIC_LINE = re.compile(r"^\s*[%!?].*$", re.MULTILINE)
+_SHELL_VALUE = re.compile(r"^(\s*[A-Za-z_]\w*\s*=\s*)[%!].*$", re.MULTILINE)
+MAX_PARSED_CHARACTERS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCell:
+    """A cell of code: its place among all cells (from 0), and the questions it belongs to; none for set-up.
+
+    `defines` and `uses` are names as far as they can be read from the source; both are empty where it does
+    not parse.
+    """
+
+    position: int
+    source: str
+    questions: tuple[str, ...] = ()
+    defines: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
+
+
+def code_cells(
+    cells: Sequence[Cell], known: Collection[str], names: Mapping[str, Collection[str]]
+) -> tuple[CodeCell, ...]:
+    """Give every code cell that is not empty its questions.
+
+    `known` are the assignment's questions in order, `names` what each of them leaves behind. A cell belongs
+    to the question of the last heading above it, or of its metadata; under the heading of a whole problem,
+    and above all headings, it is set-up. A question with no cell of its own gets those that define names
+    which are nobody else's.
+    """
+    placed = tuple(_placed(cells, known))
+    if not any(cell.questions for cell in placed):
+        return tuple(_by_names(placed, names))
+    homeless = [name for name in names if not any(name in cell.questions for cell in placed)]
+    return tuple(_taken_in(cell, homeless, names) for cell in placed)
+
+
+def last_positions(cells: Sequence[CodeCell]) -> Mapping[str, int]:
+    """Return the position of each question's last cell."""
+    return {question: cell.position for cell in cells for question in cell.questions}
+
+
+def needed_for(cells: Sequence[CodeCell], questions: Collection[str]) -> tuple[CodeCell, ...]:
+    """Return the cells that some questions need, in order: set-up, their own, and where used names come from.
+
+    As far as can be told without running anything: a name made by exec() is not seen.
+    """
+    own = {cell.position for cell in cells if not questions_disjoint(cell, questions)}
+    last = max(own, default=-1)
+    before = [cell for cell in cells if cell.position <= last]
+    needed = own | {cell.position for cell in before if not cell.questions}
+    while True:
+        wanted = {name for cell in before if cell.position in needed for name in cell.uses}
+        makers = {cell.position for cell in before if not cell.defines.isdisjoint(wanted)}
+        makers -= needed
+        if not makers:
+            return tuple(cell for cell in before if cell.position in needed)
+        needed |= makers
+
+
+def questions_disjoint(cell: CodeCell, questions: Collection[str]) -> bool:
+    """Say whether a cell belongs to none of the questions."""
+    return set(cell.questions).isdisjoint(questions)
+
+
+def _placed(cells: Sequence[Cell], known: Collection[str]) -> Iterator[CodeCell]:
+    place: tuple[str, ...] = ()
+    for position, cell in enumerate(cells):
+        if cell.question is not None:
+            place = (cell.question,)
+        if cell.is_text:
+            place = _place_after(cell.text, place, known)
+        elif cell.kind == CODE and cell.text.strip():
+            own = (
+                (cell.question,) if cell.question is not None else place or _told_by_comment(cell.text, known)
+            )
+            yield _read(CodeCell(position, cell.text, tuple(name for name in own if name in known)))
+
+
+def _place_after(text: str, place: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
+    """Return the questions that the last heading of a text names, or the place so far."""
+    lines = text.splitlines()
+    is_code = False
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        is_code ^= line.lstrip().startswith(("```", "~~~"))
+        heading = None if is_code else heading_of(line, known, next_line=following)
+        if heading is not None:
+            place = heading.questions if heading.is_precise else ()
+    return place
+
+
+def _told_by_comment(source: str, known: Collection[str]) -> tuple[str, ...]:
+    """Return the questions that the comment at the top of a cell names as a heading would."""
+    first = source.lstrip().partition("\n")[0]
+    heading = heading_of(first, known) if first.startswith("#") else None
+    return heading.questions if heading is not None and heading.is_precise else ()
+
+
+def _by_names(cells: Sequence[CodeCell], names: Mapping[str, Collection[str]]) -> Iterator[CodeCell]:
+    """Give cells to questions where nothing else says: a cell that defines none stays with the one before."""
+    current: tuple[str, ...] = ()
+    for cell in cells:
+        current = tuple(name for name in names if _defines_own(cell, name, names)) or current
+        yield replace(cell, questions=current)
+
+
+def _taken_in(cell: CodeCell, homeless: Sequence[str], names: Mapping[str, Collection[str]]) -> CodeCell:
+    more = tuple(name for name in homeless if _defines_own(cell, name, names))
+    return replace(cell, questions=(*cell.questions, *more)) if more else cell
+
+
+def _defines_own(cell: CodeCell, question: str, names: Mapping[str, Collection[str]]) -> bool:
+    """Say whether a cell defines a name that this question leaves behind and no other."""
+    others = {name for other, theirs in names.items() if other != question for name in theirs}
+    return not cell.defines.isdisjoint(set(names[question]) - others)
+
+
+# ------------------------------------------------------------------------------ names in sources
+
+
+def _read(cell: CodeCell) -> CodeCell:
+    tree = _tree(cell.source)
+    if tree is None:
+        return cell
+    defines, uses = names_of(tree)
+    return replace(cell, defines=defines, uses=uses)
+
+
+def _tree(source: str) -> ast.Module | None:
+    """Parse a cell without its magics; None for what is no Python."""
+    if len(source) > MAX_PARSED_CHARACTERS:
+        return None
+    plain = _MAGIC_LINE.sub("pass", _SHELL_VALUE.sub(r"\1None", source))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(plain)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
