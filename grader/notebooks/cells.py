@@ -13,8 +13,9 @@ from grader.notebooks.names import names_of
 from grader.notebooks.reading import Cell
 
 CODE = "code"
-_MAGIC_LINE = re.compile(r"^\s*[%!?].*$", re.MULTILINE)
-_SHELL_VALUE = re.compile(r"^(\s*[A-Za-z_]\w*\s*=\s*)[%!].*$", re.MULTILINE)
+# Within one line: where \s could run on over blank lines, a cell of those would take minutes.
+_MAGIC_LINE = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
+_SHELL_VALUE = re.compile(r"^([ \t]*[A-Za-z_]\w*[ \t]*=[ \t]*)[%!].*$", re.MULTILINE)
 MAX_PARSED_CHARACTERS = 200_000
 
 
@@ -64,13 +65,17 @@ def needed_for(cells: Sequence[CodeCell], questions: Collection[str]) -> tuple[C
     last = max(own, default=-1)
     before = [cell for cell in cells if cell.position <= last]
     needed = own | {cell.position for cell in before if not cell.questions}
-    while True:
-        wanted = {name for cell in before if cell.position in needed for name in cell.uses}
-        makers = {cell.position for cell in before if not cell.defines.isdisjoint(wanted)}
-        makers -= needed
-        if not makers:
-            return tuple(cell for cell in before if cell.position in needed)
-        needed |= makers
+    makers: dict[str, list[CodeCell]] = {}
+    for cell in before:
+        for name in cell.defines:
+            makers.setdefault(name, []).append(cell)
+    waiting = [cell for cell in before if cell.position in needed]
+    while waiting:  # each name is looked up once: a chain of 10,000 cells must not take a square of steps
+        for name in waiting.pop().uses:
+            found = [maker for maker in makers.pop(name, ()) if maker.position not in needed]
+            needed |= {maker.position for maker in found}
+            waiting += found
+    return tuple(cell for cell in before if cell.position in needed)
 
 
 def questions_disjoint(cell: CodeCell, questions: Collection[str]) -> bool:
@@ -137,7 +142,10 @@ def _read(cell: CodeCell) -> CodeCell:
     tree = _tree(cell.source)
     if tree is None:
         return cell
-    defines, uses = names_of(tree)
+    try:
+        defines, uses = names_of(tree)
+    except RecursionError:  # a.b.c.d… a thousand times over is Python, and nothing that a person wrote
+        return cell
     return replace(cell, defines=defines, uses=uses)
 
 
