@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,7 +27,6 @@ from grader.worker.protocol import FrameError
 from tests.contract.notebooks import notebook_of, replayed
 from tests.required import if_here, not_here
 
-QUESTIONS = ("q4.1", "q5.1", "q5.2")
 LEVELS = ("bubblewrap", "confined")
 
 with_torch = pytest.mark.skipif(
@@ -44,6 +44,22 @@ HONEST = """
             raise ValueError(method)
         return torch.randn(shape) * spreads[method]
 """
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder below which another user can read what he is let into; pytest's own are for one user only."""
+    made = Path(tempfile.mkdtemp(prefix="attacks-")).resolve()
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def best(available) -> str:
+    """The best sandbox here."""
+    found = (finding.name for finding in available.values() if finding.available and finding.level >= 2)
+    return next(found, None) or not_here(f"confined: {available['confined'].reason}")
 
 
 def graded(folder: Path, *cells: str, questions: tuple[str, ...], sandbox: str = "auto") -> Report:
@@ -127,14 +143,13 @@ FORGED_MESSAGES = {
     "too many bytes": b" " * (MAX_MESSAGES_BYTES + 1),
     "too many messages": b'[{"type":"clear_output"}' + b',{"type":"clear_output"}' * 3000 + b"]",
     "half a character": b'[{"type":"stream","name":"stdout","text":"\\ud800"}]',
-    "another request": b'[],"more":[]',
     "no list": b'{"type":"stream"}',
     "an unknown kind": b'[{"type":"comm_open"}]',
     "html that is no text": b'[{"type":"display_data","data":{"text/html":1}}]',
 }
 
 
-@pytest.mark.parametrize("name", [name for name in FORGED_MESSAGES if name != "another request"])
+@pytest.mark.parametrize("name", FORGED_MESSAGES)
 def test_messages_that_are_none_are_a_violation_and_nothing_else(name):
     with pytest.raises(FrameError):
         _messages(np.frombuffer(FORGED_MESSAGES[name], dtype=np.uint8))
@@ -357,9 +372,9 @@ def test_who_speaks_for_the_worker_loses_what_he_says_and_nothing_else(tmp_path,
 @with_torch
 @pytest.mark.slow
 @pytest.mark.needs_confinement
-def test_a_notebook_that_ends_its_process_again_and_again_is_given_up(folder, confining_provider):
+def test_a_notebook_that_ends_its_process_again_and_again_is_given_up(folder, best):
     cells = ["## Q4.1", *["import os; os._exit(0)"] * (MAX_DEATHS + 20), "## Q5.1", "initialize_weights = 1"]
-    with replayed(folder, *cells, provider=confining_provider) as replay:
+    with replayed(folder, *cells, provider=best) as replay:
         assert replay.student.workers_started == MAX_DEATHS + 1
         left_out = [run for run in replay.cells if run.outcome is CellOutcome.NOT_RUN]
         assert len(left_out) >= 20
@@ -380,11 +395,9 @@ SHARED_MEMORY = """
 @with_torch
 @pytest.mark.slow
 @pytest.mark.needs_confinement
-def test_memory_that_no_limit_of_the_system_counts_is_seen_from_outside(
-    folder, confining_provider, monkeypatch
-):
+def test_memory_that_no_limit_of_the_system_counts_is_seen_from_outside(folder, best, monkeypatch):
     monkeypatch.setattr("grader.sandbox.views.View.most_resident_bytes", 2 << 30)
-    with replayed(folder, "## Q4.1", SHARED_MEMORY, provider=confining_provider) as replay:
+    with replayed(folder, "## Q4.1", SHARED_MEMORY, provider=best) as replay:
         assert replay.cells[0].outcome is CellOutcome.MEMORY, replay.cells[0].message
 
 
@@ -393,9 +406,7 @@ def test_memory_that_no_limit_of_the_system_counts_is_seen_from_outside(
 GETS_OUT = """
     import ctypes, os, socket, sys, threading
     from pathlib import Path
-    import medmnist, torchvision
-    data = medmnist.BloodMNIST("test", download=True)
-    served = Path(getattr(data, "root", None) or ".")
+    served = Path("SERVED")
     package = Path(sys.modules["_grader_worker"].__path__[0])
     libc = ctypes.CDLL(None, use_errno=True)
     done = []
@@ -433,7 +444,7 @@ GETS_OUT = """
     tried("mount", lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None))
     tried("parent's memory", lambda: open(f"/proc/{os.getppid()}/mem", "rb").read(1))
     tried("signal", lambda: os.kill(os.getppid(), 0) or 1)
-    tried("secrets", lambda: [name for name in os.environ if "SECRET" in name or "TOKEN" in name])
+    tried("secrets", lambda: [name for name in os.environ if "TOKEN" in name or "GRADER" in name])
     threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()
     print("DONE", done)
 """
@@ -453,8 +464,8 @@ def test_nothing_is_read_or_changed_outside_and_nothing_stays(folder, available,
         served.mkdir()
         serve(served, "sample")
         before = {path: path.read_bytes() for path in served.rglob("*") if path.is_file()}
-        cells = ("## Q4.1", GETS_OUT.replace("SECRET", str(secret)).replace(f'"{secret}" in', '"SECRET" in'))
-        with replayed(folder, *cells, provider=provider, data=served) as replay:
+        gets_out = GETS_OUT.replace("SECRET", str(secret)).replace("SERVED", str(served))
+        with replayed(folder, "## Q4.1", gets_out, provider=provider, data=served) as replay:
             assert "DONE []" in replay.cells[0].printed, (replay.cells[0].message, replay.cells[0].printed)
             worker = replay.student.worker_process_id
         assert not Path(f"/proc/{worker}").exists()
