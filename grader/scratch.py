@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
@@ -222,7 +223,7 @@ def remove_tree(root: Path) -> None:
     Only folders are made writable, and never through a link: at isolation level 1 a submission can put
     links to the grader's own files there.
     """
-    with suppress(OSError):
+    with suppress(OSError, RecursionError):
         if root.is_symlink() or not root.is_dir():
             root.unlink()
             return
@@ -232,7 +233,44 @@ def remove_tree(root: Path) -> None:
             for path in (Path(folder, name) for name in [*subfolders, *(files if os.name == "nt" else ())]):
                 if not path.is_symlink():
                     path.chmod(PRIVATE)
-    shutil.rmtree(root, ignore_errors=True)
+    with suppress(RecursionError):
+        shutil.rmtree(root, ignore_errors=True)
+    if _FOLDER & getattr(os, "O_DIRECTORY", 0) and root.exists():
+        with suppress(OSError):
+            _remove_deep(root)
+
+
+def _remove_deep(root: Path) -> None:
+    """Remove a folder that is deeper than paths, or Python's recursion, can go.
+
+    Each folder found is moved up into `root` and looked into there, so that nothing is ever deeper than two.
+    """
+    top = os.open(root, _FOLDER)
+    try:
+        while names := _folders_left(top):
+            for name in names:
+                inner = os.open(name, _FOLDER, dir_fd=top)
+                try:
+                    for below in _folders_left(inner):
+                        os.rename(below, secrets.token_hex(16), src_dir_fd=inner, dst_dir_fd=top)
+                finally:
+                    os.close(inner)
+                os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+    root.rmdir()
+
+
+def _folders_left(folder: int) -> list[str]:
+    """Remove the files of an open folder, and return the names of its folders, which can then be moved."""
+    folders = []
+    for name in os.listdir(folder):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            os.chmod(name, PRIVATE, dir_fd=folder)
+            folders.append(name)
+        else:
+            os.unlink(name, dir_fd=folder)
+    return folders
 
 
 def _is_root() -> bool:

@@ -30,7 +30,7 @@ from grader.records import (
     result_from_record,
 )
 from grader.scoring import Ending
-from grader.scratch import PASSED_THROUGH, PRIVATE
+from grader.scratch import PASSED_THROUGH, PRIVATE, remove_tree
 from grader.settings import own_process_environment
 
 STOP_SECONDS = 5.0
@@ -95,6 +95,8 @@ def run_suites(
             ended = process.stop()
         finally:
             process.kill()
+            # What a killed process left of a notebook's files may be deeper than the standard library goes.
+            remove_tree(Path(scratch, "temporary"))
         return process.outcome(interrupted=interrupted, ended=ended)
 
 

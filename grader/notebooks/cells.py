@@ -65,13 +65,17 @@ def needed_for(cells: Sequence[CodeCell], questions: Collection[str]) -> tuple[C
     last = max(own, default=-1)
     before = [cell for cell in cells if cell.position <= last]
     needed = own | {cell.position for cell in before if not cell.questions}
-    while True:
-        wanted = {name for cell in before if cell.position in needed for name in cell.uses}
-        makers = {cell.position for cell in before if not cell.defines.isdisjoint(wanted)}
-        makers -= needed
-        if not makers:
-            return tuple(cell for cell in before if cell.position in needed)
-        needed |= makers
+    makers: dict[str, list[CodeCell]] = {}
+    for cell in before:
+        for name in cell.defines:
+            makers.setdefault(name, []).append(cell)
+    waiting = [cell for cell in before if cell.position in needed]
+    while waiting:  # each name is looked up once: a chain of 10,000 cells must not take a square of steps
+        for name in waiting.pop().uses:
+            found = [maker for maker in makers.pop(name, ()) if maker.position not in needed]
+            needed |= {maker.position for maker in found}
+            waiting += found
+    return tuple(cell for cell in before if cell.position in needed)
 
 
 def questions_disjoint(cell: CodeCell, questions: Collection[str]) -> bool:

@@ -23,10 +23,11 @@ from grader.plain_text import one_line
 
 _RESULT_NAMES = r"(?:test_?|final_?|val_?)?(?:acc|accuracy|accuracies)(?:_relu|_tanh)?"
 _ASSIGNED_RESULT = re.compile(
-    rf"^\s*({_RESULT_NAMES})\s*(?:\[[^\]=]{{1,40}}\])?\s*=\s*(0?\.\d{{2,}}|\d\d\.\d+)\s*(?:#.*)?$"
+    rf"^[ \t]*({_RESULT_NAMES})\s*(?:\[[^\]=]{{1,40}}\])?\s*=\s*(0?\.\d{{2,}}|\d\d\.\d+)\s*(?:#.*)?$"
 )
 _PRINTED_RESULT = re.compile(
-    r"^\s*print\(\s*(?![rb]?f)[\"'][^\"'{}%]{0,60}\baccuracy\b[^\"'{}%\d]{0,20}(0?\.\d{2,}|\d\d(?:\.\d+)?\s?%)",
+    r"^[ \t]*print\(\s*(?![rb]?f)[\"'][^\"'{}%]{0,60}\baccuracy\b[^\"'{}%\d]{0,20}"
+    r"(0?\.\d{2,}|\d\d(?:\.\d+)?\s?%)",
     re.IGNORECASE,
 )
 _NO_RESULT = re.compile(

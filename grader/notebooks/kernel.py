@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,14 @@ from grader.remote import Call, RemoteObject, Value
 from grader.worker.protocol import FrameError, Json, Unsupported, parse_header
 
 PREPARE_SECONDS = 180.0  # torch is loaded; ours, whatever the submission holds
+MAX_LISTED = 5000  # parts, parameters, dimensions of a network
+# Of one cell. The worker keeps far below, unless somebody else speaks for it.
+MAX_MESSAGES_BYTES = 8 << 20
+MAX_MESSAGES = 2100
+# Of the whole notebook. nbclient looks at all displays of a name for each of its updates, in all cells.
+MAX_NAMED_DISPLAYS = 200
+MAX_UPDATES = 5000
+MAX_OUTPUT_CHARACTERS = 64_000_000
 _KINDS = frozenset(
     {"stream", "display_data", "execute_result", "update_display_data", "error", "clear_output"}
 )
@@ -94,7 +103,9 @@ class NotebookStudent(Student):
             return
         process = self._living().process
         try:
-            self.run([Call({"op": "prepare"}, "starting the notebook's kernel")], seconds=PREPARE_SECONDS)
+            # A name that nothing from an earlier life of this notebook can lie in wait under.
+            step = {"op": "prepare", "home": f".home-{secrets.token_hex(8)}"}
+            self.run([Call(step, "starting the notebook's kernel")], seconds=PREPARE_SECONDS)
         except StudentFault as fault:
             printed = bytes(process.output.last or process.output.first)[-400:].decode("utf-8", "replace")
             told = (printed.strip().splitlines() or [str(fault)])[-1]
@@ -107,7 +118,8 @@ class NotebookStudent(Student):
         """Run one cell; raise StudentFault when that cost the worker."""
         what = f"cell {position + 1}"
         self.prepare()
-        step = {"op": "execute", "source": source, "position": position, "questions": list(questions)}
+        step = {"op": "execute", "source": _as_bytes(source), "position": position}
+        step |= {"questions": list(questions)}
         call = Call(step, what)
         try:
             answer = self.run([call], seconds=seconds, interrupt=True)[0]
@@ -123,7 +135,8 @@ class NotebookStudent(Student):
     def lay_down(self, source: str, *, position: int, seconds: float, questions: Sequence[str] = ()) -> None:
         """Run of a cell only its imports, functions, classes and plain constants."""
         self.prepare()
-        step = {"op": "lay_down", "source": source, "position": position, "questions": list(questions)}
+        step = {"op": "lay_down", "source": _as_bytes(source), "position": position}
+        step |= {"questions": list(questions)}
         self.run([Call(step, f"the definitions of cell {position + 1}")], seconds=seconds)
 
     def harvest(self, question: str, *, seconds: float) -> Harvested:
@@ -167,11 +180,12 @@ class NotebookStudent(Student):
         what = f"looking at {model.type_name}"
         facts = self._asked({"op": "describe_model", "model": model}, what)
         try:
-            modules = tuple(map(_as_text, facts["modules"]))
+            modules = tuple(map(_as_text, _as_list(facts["modules"])))
             parameters = tuple(
-                (_as_text(name), tuple(map(_as_size, shape))) for name, shape in facts["parameters"]
+                (_as_text(name), tuple(map(_as_size, _as_list(shape))))
+                for name, shape in map(_as_list, _as_list(facts["parameters"]))
             )
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             raise ProtocolViolation(f"{what}: what came back describes no network") from error
         return ModelFacts(modules, parameters)
 
@@ -205,6 +219,11 @@ def _too_long(what: str, seconds: float) -> StudentTimedOut:
     )
 
 
+def _as_bytes(source: str) -> np.ndarray:
+    """Return a cell's text as it crosses: one text of a request may be long, one of ours is not."""
+    return np.frombuffer(source.encode("utf-8", "replace"), dtype=np.uint8)
+
+
 def _are_names(value: Value) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
@@ -215,6 +234,12 @@ def _in_words(value: Value) -> str:
 
 def _as_text(value: Value) -> str:
     if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _as_list(value: Value) -> list[Value]:
+    if not isinstance(value, list) or len(value) > MAX_LISTED:
         raise TypeError
     return value
 
@@ -232,9 +257,13 @@ def _messages(data: Value) -> list[dict[str, Any]]:
     """Read the messages of one cell; raise FrameError for anything that is none."""
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 1:
         raise FrameError("the messages are no bytes")
+    if data.size > MAX_MESSAGES_BYTES:
+        raise FrameError(f"the messages of a cell have more than {MAX_MESSAGES_BYTES} bytes")
     content = parse_header(b'{"messages":' + data.tobytes() + b"}").get("messages")
     if not isinstance(content, list):
         raise FrameError("the messages are no list")
+    if len(content) > MAX_MESSAGES:
+        raise FrameError(f"a cell has more than {MAX_MESSAGES} messages")
     return [_message(each) for each in content]
 
 
@@ -346,8 +375,12 @@ class CellDriver:
             km=None,
             timeout=None,
             record_timing=False,
-            coalesce_streams=True,
+            # Its patterns take a square of steps on a long line: minutes for what a cell may print.
+            coalesce_streams=False,
         )
+        self._named_displays_left = MAX_NAMED_DISPLAYS
+        self._updates_left = MAX_UPDATES
+        self._characters_left = MAX_OUTPUT_CHARACTERS
         self._failed = nbclient.exceptions.CellExecutionError
         self._run = run
         self._loop = asyncio.new_event_loop()
@@ -355,14 +388,65 @@ class CellDriver:
     def __call__(self, index: int) -> tuple[Executed, list[dict[str, Any]]]:
         """Run a cell; return what came back, and its outputs as nbformat keeps them."""
         cell = self._client.nb.cells[index]
-        kernel = KernelClient(lambda source: self._run(source, index))
+        kernel = KernelClient(lambda source: self._bounded(self._run(source, index)))
         self._client.kc = kernel
         with contextlib.suppress(self._failed):  # the fault is told in the worker's own words
             self._loop.run_until_complete(self._client.async_execute_cell(cell, index))
         if kernel.last is None:  # nothing but blanks and comments of tags that nbclient skips
             return Executed([], [], None), []
-        return kernel.last, [dict(output) for output in cell.outputs]
+        return kernel.last, _joined([dict(output) for output in cell.outputs])
+
+    def _bounded(self, executed: Executed) -> Executed:
+        """Take what goes beyond the whole notebook's limits out of one cell's messages."""
+        kept = []
+        for message in executed.outputs:
+            is_update = message["type"] == "update_display_data"
+            self._updates_left -= is_update
+            if is_update and self._updates_left < 0:
+                continue
+            if not is_update and message.get("display_id") is not None:
+                self._named_displays_left -= 1
+                if self._named_displays_left < 0:
+                    message["display_id"] = None
+            self._characters_left -= _size_of(message)
+            if self._characters_left < 0:
+                break
+            kept.append(message)
+        return Executed(kept, executed.figures, executed.fault)
 
     def close(self) -> None:
         """Let go of the event loop."""
         self._loop.close()
+
+
+def _size_of(message: Mapping[str, Any]) -> int:
+    texts = message.get("data", message)
+    return sum(len(key) + len(text) for key, text in texts.items() if isinstance(text, str))
+
+
+def _joined(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put each stream's pieces together where the first one is, as a terminal would show them."""
+    kept: list[dict[str, Any]] = []
+    streams: dict[str, list[str]] = {}
+    for output in outputs:
+        if output["output_type"] != "stream":
+            kept.append(output)
+            continue
+        if output["name"] not in streams:
+            streams[output["name"]] = []
+            kept.append(output)
+        streams[output["name"]].append(output["text"])
+    for output in kept:
+        if output["output_type"] == "stream":
+            output["text"] = _overwritten("".join(streams[output["name"]]))
+    return kept
+
+
+def _overwritten(text: str) -> str:
+    """Leave out of each line what a carriage return had written over, as of a progress bar."""
+    if "\r" not in text:
+        return text
+    *lines, last = text.split("\n")
+    ended = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
+    body = last.rstrip("\r")
+    return "\n".join([*ended, body.rpartition("\r")[2] + last[len(body) :]])

@@ -49,8 +49,12 @@ MAX_PRINTED = 64_000  # characters of one cell
 FOLDER_MODE, FILE_MODE = 0o755, 0o644
 # After a worker was lost: how often everything before is run again, and which cells are cheap enough later.
 FULL_RERUNS = 2
+MAX_DEATHS = 10  # starting a worker takes seconds, which no limit on the cells' own time counts
 CHEAP_CELL_S = 5.0
 HARVEST_S = 60.0
+# Of the figures of one cell. The worker keeps to the same, unless somebody else speaks for it.
+MAX_FIGURES, MAX_AXES, MAX_ARTISTS, MAX_BARS, MAX_POINTS = 60, 400, 100, 1000, 20_000
+MAX_DIMENSIONS, MAX_TEXT = 8, 200
 
 
 class CellOutcome(StrEnum):
@@ -207,6 +211,7 @@ class Replay:
         self._limits = options.policy.limits
         self._all = _cells_of(work)
         self._last = last_positions(self._all)
+        self._index = {cell.position: index for index, cell in enumerate(self._all)}
         self._runs: dict[int, CellRun] = {}
         self._faults: dict[int, StudentFault] = {}
         self._kept: dict[str, Harvested] = {}
@@ -280,18 +285,26 @@ class Replay:
         for number, cell in enumerate(cells, start=1):
             place = ", ".join(name.upper() for name in cell.questions) or "set-up"
             self._options.notify(f"replaying the notebook: cell {number} of {len(cells)} ({place})")
-            if not self.student.life:
+            if not self.student.life and not self._is_given_up(cell):
                 self._start(cells[: number - 1])
             self._run_one(cell)
             self._harvest_after(cell)
 
-    def _run_one(self, cell: CodeCell) -> None:
-        left_s = self._limits.notebook_s - self._spent_s
-        if left_s <= 0:
-            message = (
+    def _is_given_up(self, cell: CodeCell) -> bool:
+        """Say whether nothing more is run, and note that for a cell."""
+        fault: StudentFault | None = None
+        if self._spent_s >= self._limits.notebook_s:
+            fault = StudentTimedOut(
                 f"not tried: earlier cells used up the {self._limits.notebook_s:g} s that a notebook has"
             )
-            self._note(cell, _not_run(cell, message), StudentTimedOut(message))
+        elif self.student.workers_started > MAX_DEATHS and not self.student.life:
+            fault = StudentFault(f"not tried: earlier cells ended their process {MAX_DEATHS} times")
+        if fault is not None:
+            self._note(cell, _not_run(cell, str(fault)), fault)
+        return fault is not None
+
+    def _run_one(self, cell: CodeCell) -> None:
+        if self._is_given_up(cell):
             return
         started = time.monotonic()
         outputs: list[dict[str, Any]] = []
@@ -349,7 +362,7 @@ class Replay:
             for cell in self._all
             if self._runs.get(cell.position, _not_run(cell)).outcome is not CellOutcome.NOT_RUN
         ]
-        if self._reruns_left > 0:
+        if self._reruns_left > 0 and self.student.workers_started <= MAX_DEATHS:
             spent_s = self.student.spent_s
             self._start(ran)
             self.student.spent_s = spent_s  # no check pays for what another one's call cost
@@ -358,8 +371,11 @@ class Replay:
         """Get a worker ready; if one was lost, do again what the cells before did, as time allows."""
         limits = self._limits
         if holds_more(self._scratch, most_bytes=limits.scratch_bytes, most_entries=limits.scratch_entries):
-            _fill(self._scratch, self._work.root)  # or the next worker would be stopped for it, too
-        self.student.prepare()
+            self._refill()  # or the next worker would be stopped for it, too
+        started = time.monotonic()
+        self._prepare(is_first=not before)
+        if before:
+            self._spent_s += time.monotonic() - started
         if not before:
             return
         again = [cell for cell in before if cell.position not in self._deadly]
@@ -371,12 +387,31 @@ class Replay:
         is_full = self._reruns_left > 0 and cost_s <= (self._limits.notebook_s - self._spent_s) / 2
         self._reruns_left -= 1
         for cell in again:
+            if self._spent_s >= limits.notebook_s:
+                return
             self._options.notify(f"replaying cell {cell.position + 1} again, after a crash")
             self._do_again(cell, is_full=is_full)
             if not self.student.life:
                 self._deadly.add(cell.position)
                 return  # the next cell finds no worker, and starts over without this one
             self._harvest_after(cell)
+
+    def _prepare(self, *, is_first: bool) -> None:
+        """Have a worker load the libraries; what an earlier one left must not be what keeps it from that."""
+        try:
+            self.student.prepare()
+        except MachineFault:
+            if is_first:
+                raise
+            self.student.close()
+            self._refill()
+            self.student.prepare()
+
+    def _refill(self) -> None:
+        try:
+            _fill(self._scratch, self._work.root)
+        except OSError as error:
+            raise MachineFault(f"the submission cannot be copied ({error.strerror or error})") from error
 
     def _do_again(self, cell: CodeCell, *, is_full: bool) -> None:
         before = self._runs[cell.position]
@@ -408,7 +443,7 @@ class Replay:
     # --------------------------------------------------------------------------- looking up
 
     def _index_of(self, cell: CodeCell) -> int:
-        return self._all.index(cell)
+        return self._index[cell.position]
 
     def _is_ok(self, cell: CodeCell) -> bool:
         run = self._runs.get(cell.position)
@@ -516,35 +551,52 @@ def _printed(outputs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _figures(found: Value) -> tuple[Figure, ...]:
-    """Read the figures of a cell; one that is described in no known way is none."""
+    """Read the figures of a cell; one that is described in no known way, or is too large, is none."""
     figures = []
-    for each in found if isinstance(found, list) else []:
-        with contextlib.suppress(TypeError, ValueError, KeyError, AttributeError):
-            figures.append(Figure(tuple(map(_axes, each["axes"]))))
+    axes_left = MAX_AXES
+    for each in (found if isinstance(found, list) else [])[:MAX_FIGURES]:
+        with contextlib.suppress(TypeError, ValueError, LookupError, AttributeError):
+            axes = tuple(map(_axes, _listed(each["axes"], axes_left)))
+            axes_left -= len(axes)
+            figures.append(Figure(axes))
     return tuple(figures)
 
 
 def _axes(found: Mapping[str, Value]) -> Axes:
-    lines = tuple(_vector(line) for line in found["lines"])
+    most = MAX_ARTISTS
     return Axes(
         title=_string(found["title"]),
         xlabel=_string(found["xlabel"]),
         ylabel=_string(found["ylabel"]),
-        lines=lines,
-        bars=tuple(map(float, _vector(found["bars"]))),
-        images=tuple(tuple(map(int, shape)) for shape in found["images"]),
-        texts=tuple(map(_string, found["texts"])),
+        lines=tuple(_vector(line, MAX_POINTS) for line in _listed(found["lines"], most)),
+        bars=tuple(map(float, _vector(found["bars"], MAX_BARS))),
+        images=tuple(
+            tuple(map(_size, _listed(shape, MAX_DIMENSIONS))) for shape in _listed(found["images"], most)
+        ),
+        texts=tuple(map(_string, _listed(found["texts"], most))),
     )
 
 
-def _vector(value: Value) -> np.ndarray:
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind != "f":
+def _listed(value: Value, most: int) -> list[Value]:
+    if not isinstance(value, list) or len(value) > most:
+        raise TypeError
+    return value
+
+
+def _vector(value: Value, most: int) -> np.ndarray:
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind != "f" or value.size > most:
+        raise TypeError
+    return value
+
+
+def _size(value: Value) -> int:
+    if type(value) is not int or value < 0:
         raise TypeError
     return value
 
 
 def _string(value: Value) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise TypeError
     return value
 

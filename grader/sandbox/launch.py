@@ -108,7 +108,13 @@ def _spawn(
         )
 
     try:
-        return WorkerProcess(command, policy, scratch=None if notebook is None else root)
+        return WorkerProcess(
+            command,
+            policy,
+            scratch=None if notebook is None else root,
+            # A limit on a process's data does not count memory that it shares, be it with nobody.
+            most_resident_bytes=view.most_resident_bytes if notebook and not notebook.devices else None,
+        )
     except OSError as error:
         if error.errno in SHORTAGES:
             raise _no_process(error) from error

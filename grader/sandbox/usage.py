@@ -16,6 +16,9 @@ from pathlib import Path, PurePosixPath
 _CGROUP_LIMITS = ("/sys/fs/cgroup{group}/memory.max", "/sys/fs/cgroup/memory{group}/memory.limit_in_bytes")
 
 
+MAX_DEPTH = 100  # of folders in a scratch folder; where paths end, nobody could count what is below
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """One look at a process, or the most of several."""
@@ -83,19 +86,37 @@ def children_of(process_id: int) -> Iterator[int]:
 
 
 def holds_more(folder: Path, *, most_bytes: int, most_entries: int) -> bool:
-    """Say whether a folder and all below it hold more bytes or entries; links are not followed."""
-    waiting, entries, total = [str(folder)], 0, 0
+    """Say whether a folder and all below it hold more bytes or entries; links are not followed.
+
+    So does one with a folder in it that cannot be looked into: too deep for a path, or made without rights.
+    """
+    waiting, entries, total = [(str(folder), 0)], 0, 0
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
-            for entry in found:
-                entries += 1
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_size
-                if total > most_bytes or entries > most_entries:
-                    return True
+        path, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            return True
+        try:
+            with os.scandir(path) as found:
+                for entry in found:
+                    entries += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((entry.path, depth + 1))
+                    else:
+                        total += _size_of(entry)
+                    if total > most_bytes or entries > most_entries:
+                        return True
+        except (FileNotFoundError, NotADirectoryError):  # gone since it was listed
+            continue
+        except OSError:
+            return True
     return False
+
+
+def _size_of(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def is_running(process_id: int) -> bool:

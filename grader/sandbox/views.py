@@ -42,6 +42,14 @@ class View:
             return {"AS": memory_bytes}
         return {"DATA": self.data_bytes, "AS": self.address_space_bytes or self.data_bytes}
 
+    @property
+    def most_resident_bytes(self) -> int | None:
+        """What a worker may be seen to hold: its data, and its libraries' files; None where AS limits all."""
+        return None if self.data_bytes is None else self.data_bytes + LIBRARIES_BYTES
+
+
+LIBRARIES_BYTES = 1 << 30  # torch and all that it loads have 0.5 GB of files in memory
+
 
 @cache
 def read_view(name: str) -> View:

@@ -133,10 +133,16 @@ class WorkerProcess:
     """One running worker and the socket to it; everything that comes back is untrusted."""
 
     def __init__(
-        self, command: Callable[[int], Command], policy: Policy, *, scratch: Path | None = None
+        self,
+        command: Callable[[int], Command],
+        policy: Policy,
+        *,
+        scratch: Path | None = None,
+        most_resident_bytes: int | None = None,
     ) -> None:
         ours, theirs = socket.socketpair()
         self._policy = policy
+        self._most_resident_bytes = most_resident_bytes
         self._scratch = scratch
         self._next_scratch_look_s = 0.0
         self.was_interrupted = False  # in the last exchange
@@ -343,6 +349,9 @@ class WorkerProcess:
         self._held_up_s = self._held_up_now_s()
         if self._peak.threads > self._policy.limits.threads:
             self._stop(Death.THREADS)
+        most = self._most_resident_bytes
+        if most is not None and self._peak.resident_bytes > most:
+            self._stop(Death.MEMORY)
         if self._scratch is not None and time.monotonic() >= self._next_scratch_look_s:
             limits = self._policy.limits
             if holds_more(

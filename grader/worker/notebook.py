@@ -82,10 +82,14 @@ class Kernel:
 
     # ---------------------------------------------------------------------------------- start
 
-    def _prepare(self) -> dict[str, object]:
-        """Load the libraries and make the shell; return what the report names."""
+    def _prepare(self, home: str) -> dict[str, object]:
+        """Load the libraries and make the shell, with a new folder `home` for settings; return what they are.
+
+        Nothing is read from the scratch folder meanwhile: an earlier worker's cells may have written there.
+        """
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._settle_in()
+        home = os.path.join(self._root, home)  # noqa: PTH118
+        self._settle_in(home)
         self._torch = importlib.import_module("torch")
         self._torch.manual_seed(self._wanted["seed"])
         if self._wanted["data"] is not None:
@@ -95,14 +99,14 @@ class Kernel:
             _use_plain_progress_bars()
         self._figures_module = importlib.import_module("_grader_worker.figures")
         self._figures_module.when_shown(self._record.figure)
-        self._shell = make_shell(self._root, self._record)
+        self._shell = make_shell(self._root, self._record, home)
+        os.chdir(self._root)
         return {"torch": str(self._torch.__version__), "cuda": bool(self._torch.cuda.is_available())}
 
-    def _settle_in(self) -> None:
-        """Make the scratch folder the place for everything: work, home, settings, temporary files."""
-        os.chdir(self._root)
-        home = os.path.join(self._root, ".home")  # noqa: PTH118
-        os.makedirs(home, exist_ok=True)  # noqa: PTH103
+    def _settle_in(self, home: str) -> None:
+        """Make a new folder the place for settings and temporary files, and for now the current one."""
+        os.mkdir(home)  # noqa: PTH102
+        os.chdir(home)
         os.environ |= {"HOME": home, "MPLCONFIGDIR": home, "IPYTHONDIR": home, "TMPDIR": home}
         os.environ["MPLBACKEND"] = "module://_grader_worker.figures"
         tempfile.tempdir = home
@@ -115,7 +119,7 @@ class Kernel:
 
     # ---------------------------------------------------------------------------------- cells
 
-    def _execute(self, source: str, position: int, questions: Sequence[str]) -> dict[str, object]:
+    def _execute(self, source: np.ndarray, position: int, questions: Sequence[str]) -> dict[str, object]:
         """Run one cell and return its messages (JSON as bytes), its figures and its fault."""
         for question in questions:
             self._found.setdefault(question, dict(self._shell.user_ns))
@@ -123,7 +127,7 @@ class Kernel:
         record.clear()
         self._shell.name_of_cell = name
         with record.streams(), _interruptible():
-            result = self._shell.run_cell(source, store_history=True)
+            result = self._shell.run_cell(source.tobytes().decode(), store_history=True)
         fault = result.error_before_exec or result.error_in_exec
         figures = self._figures()
         described = None if fault is None else self._described(fault)
@@ -145,13 +149,13 @@ class Kernel:
         except Exception:  # noqa: BLE001 -- a figure that cannot be looked at is no figure
             return []
 
-    def _lay_down(self, source: str, position: int, questions: Sequence[str]) -> None:
+    def _lay_down(self, source: np.ndarray, position: int, questions: Sequence[str]) -> None:
         """Run of a cell only its imports, functions, classes and plain constants; what fails is left out."""
         for question in questions:
             self._found.setdefault(question, dict(self._shell.user_ns))
         name = f"{self._root}{os.sep}cell {position + 1}"
         with contextlib.suppress(SyntaxError):
-            tree = ast.parse(self._shell.transform_cell(source), filename=name)
+            tree = ast.parse(self._shell.transform_cell(source.tobytes().decode()), filename=name)
             with self._record.streams():
                 for statement in filter(_is_laid_down, tree.body):
                     self._run_quietly(statement, name)
@@ -329,7 +333,8 @@ class Record:
         """Return the messages as JSON text."""
         for position, text in self._streams.items():
             self._messages[position]["text"] = text.whole()
-        return json.dumps(self._messages).encode("ascii")
+        # Half a surrogate pair, in the text of an exception say, becomes a question mark.
+        return json.dumps(self._messages, ensure_ascii=False).encode("utf-8", "replace")
 
     def _has_room(self) -> bool:
         return len(self._messages) < MAX_MESSAGES and self._characters < MAX_CHARACTERS
@@ -404,7 +409,7 @@ def _kept(mime: str, value: object) -> str:
 # --------------------------------------------------------------------------------------- shell
 
 
-def make_shell(root: str, record: Record) -> Any:
+def make_shell(root: str, record: Record, home: str) -> Any:
     """Make the one IPython shell of this process, which answers locally whatever asks for a program."""
     config: Any = importlib.import_module("traitlets.config").Config()
     config.HistoryManager.enabled = False
@@ -416,7 +421,7 @@ def make_shell(root: str, record: Record) -> Any:
         user_module=_main_module(root),
         display_pub_class=publisher,
         displayhook_class=hook,
-        ipython_dir=os.path.join(root, ".home"),  # noqa: PTH118
+        ipython_dir=home,
     )
     shell.compile.get_code_name = lambda *_: shell.name_of_cell
     _answer_magics(shell)

@@ -44,6 +44,13 @@ def test_bands_of_other_data_are_our_fault() -> None:
         calibration.read_bands("q5.3", "sample", data_sha256="other")
 
 
+def test_the_bands_of_full_data_serve_for_either_version_of_them() -> None:
+    published, rebuilt = (
+        calibration.read_bands("q4.2", "full", data_sha256=sha256) for sha256 in ("one", "other")
+    )
+    assert published == rebuilt
+
+
 def test_a_profile_without_bands_is_our_fault() -> None:
     with pytest.raises(GraderFault, match="cannot be read"):
         calibration.read_bands("q5.3", "unheard_of", data_sha256="")

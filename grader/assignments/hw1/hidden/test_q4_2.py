@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from grader.assignments.hw1.blood_model import asked, curves, require_own_accuracies
+from grader.assignments.hw1.blood_model import Asked, asked, curves, own_accuracy, require_own_accuracies
 from grader.assignments.hw1.blood_pixels import Unseen
 from grader.assignments.hw1.notebook_calibration import read_bands
 from grader.checks.exactness import FlagIt
@@ -23,20 +23,25 @@ _KNOWN_BY_HEART = 0.08
 # than once in a million times; the floor lies still lower.
 @check("q4.2.accuracy_floor", needs=("q4.2.learns",), false_alarm=1e-6)
 def test_accuracy_floor(
-    notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None]
+    notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None], passed: frozenset[str]
 ) -> None:
     """Model comes near the accuracy of right code on images that it has never seen."""
     bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
-    _require(notebook, blood, unseen, bands.floor["unseen"], note)
+    _require(asked(notebook, blood), unseen, bands.floor["unseen"], note, passed)
 
 
 @check("q4.2.accuracy", needs=("q4.2.accuracy_floor",), false_alarm=1e-6)
-def test_accuracy(
-    notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None], flag: FlagIt
+def test_accuracy(  # noqa: PLR0917 -- pytest gives fixtures by name
+    notebook: Replay,
+    blood: BloodMnist,
+    unseen: Unseen,
+    note: Callable[[str], None],
+    flag: FlagIt,
+    passed: frozenset[str],
 ) -> None:
     """Model has the accuracy of right code on images that it has never seen."""
     bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
-    accuracy = _require(notebook, blood, unseen, bands.accuracies["unseen"][0], note)
+    accuracy = _require(asked(notebook, blood), unseen, bands.accuracies["unseen"][0], note, passed)
     known = asked(notebook, blood).accuracy(blood.test_images, blood.test_labels)
     if known > accuracy + _KNOWN_BY_HEART:
         flag(
@@ -47,16 +52,17 @@ def test_accuracy(
 
 
 @check("q4.2.own_accuracies", needs=("q4.2.curves",))
-def test_own_accuracies(notebook: Replay, blood: BloodMnist) -> None:
+def test_own_accuracies(notebook: Replay, blood: BloodMnist, passed: frozenset[str]) -> None:
     """val_accs holds the accuracy that model has on the validation images."""
-    require_own_accuracies(asked(notebook, blood), blood, curves(notebook.after("q4.2")))
+    found = curves(notebook.after("q4.2"))
+    require_own_accuracies(asked(notebook, blood), blood, found, passed=passed)
 
 
 def _require(
-    notebook: Replay, blood: BloodMnist, unseen: Unseen, wanted: float, note: Callable[[str], None]
+    model: Asked, unseen: Unseen, wanted: float, note: Callable[[str], None], passed: frozenset[str]
 ) -> float:
     images, labels = unseen(MANY)
-    accuracy = asked(notebook, blood).accuracy(images, labels)
+    accuracy = own_accuracy(model, images, labels, passed=passed)
     note(f"accuracy {accuracy:.4f} on {MANY:,} images that it never saw; at least {wanted:.4f} was expected")
     if not accuracy >= wanted:
         raise CheckFailed(
