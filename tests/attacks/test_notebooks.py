@@ -67,9 +67,8 @@ def graded(folder: Path, *cells: str, questions: tuple[str, ...], sandbox: str =
     """Grade a submission that is nothing but a notebook."""
     folder.mkdir()
     notebook = json.loads(notebook_of(*cells))
-    for cell in notebook[
-        "cells"
-    ]:  # line by line, as Jupyter does: one long string would be taken for a picture
+    # Line by line, as Jupyter does: one long string would be taken for a picture.
+    for cell in notebook["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
     (folder / "homework.ipynb").write_text(json.dumps(notebook))
     options = pipeline.GradeOptions(questions=questions, sandbox=sandbox)
