@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import tempfile
@@ -65,7 +66,11 @@ def best(available) -> str:
 def graded(folder: Path, *cells: str, questions: tuple[str, ...], sandbox: str = "auto") -> Report:
     """Grade a submission that is nothing but a notebook."""
     folder.mkdir()
-    (folder / "homework.ipynb").write_bytes(notebook_of(*cells))
+    notebook = json.loads(notebook_of(*cells))
+    # Line by line, as Jupyter does: one long string would be taken for a picture.
+    for cell in notebook["cells"]:
+        cell["source"] = cell["source"].splitlines(keepends=True)
+    (folder / "homework.ipynb").write_text(json.dumps(notebook))
     options = pipeline.GradeOptions(questions=questions, sandbox=sandbox)
     result = pipeline.grade(folder, options)
     if isinstance(result.error, SandboxUnavailable):
