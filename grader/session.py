@@ -37,6 +37,7 @@ STOP_SECONDS = 5.0
 # Beyond a check's own limits: starting workers, loading data and suites, our side of the arithmetic.
 SLACK_SECONDS = 120.0
 _LOG_BYTES = 4096
+_PROBE_BYTES = 1 << 18  # as much as a report may have
 _TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
 _INI = Path(__file__).with_name("suites.ini")
 # Parts of pytest that no suite uses; each takes time to load and hooks into every check.
@@ -197,6 +198,8 @@ class _Process:
         if report is None:
             ending = Ending.INTERRUPTED if interrupted else Ending.BROKE
             reason = _why(self._process.returncode, ended=ended, interrupted=interrupted)
+            if self._process.returncode in _PYTEST_TESTS_PASSED_OR_FAILED and not interrupted:
+                reason = f"the results of the checks could not be written{self._what_stops_writing()}"
             return SuiteRun(ending, reason, self._seen, log=log)
         return _read(report, interrupted=interrupted, log=log)
 
@@ -232,6 +235,14 @@ class _Process:
         except (OSError, ValueError):
             return None
         return report if "grader" in report else None
+
+    def _what_stops_writing(self) -> str:
+        """Write where the report should be, and return what the system says against it, if anything."""
+        try:
+            self._report.write_bytes(bytes(_PROBE_BYTES))
+        except OSError as error:
+            return f": {error.strerror}"
+        return ""
 
     def _end_of_log(self) -> str | None:
         try:

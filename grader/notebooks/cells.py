@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import ast
-import re
-import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grader.notebooks.headings import heading_of
-from grader.notebooks.names import names_of
 from grader.notebooks.reading import Cell
 
 CODE = "code"
-# Blanks of one line only: a pattern that may look beyond its end takes the square of many empty lines.
-_MAGIC_LINE = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
-_SHELL_VALUE = re.compile(r"^([ \t]*[A-Za-z_]\w*[ \t]*=[ \t]*)[%!].*$", re.MULTILINE)
-MAX_PARSED_CHARACTERS = 200_000
+# What cells bind, and what they take from cells before them: (defines, uses) of each source.
+ReadNames = Callable[[Sequence[str]], Sequence[tuple[Collection[str], Collection[str]]]]
 
 
 @dataclass(frozen=True, slots=True)
 class CodeCell:
     """A cell of code: its place among all cells (from 0), and the questions it belongs to; none for set-up.
 
-    `defines` and `uses` are names as far as they can be read from the source; both are empty where it does
-    not parse, or nests too deep.
+    `defines` and `uses` are names as far as they can be read from the source (worker/cell_names.py).
     """
 
     position: int
@@ -35,16 +28,25 @@ class CodeCell:
 
 
 def code_cells(
-    cells: Sequence[Cell], known: Collection[str], names: Mapping[str, Collection[str]]
+    cells: Sequence[Cell],
+    known: Collection[str],
+    names: Mapping[str, Collection[str]],
+    *,
+    read_names: ReadNames,
 ) -> tuple[CodeCell, ...]:
     """Give every code cell that is not empty its questions.
 
     `known` are the assignment's questions in order, `names` what each of them leaves behind. A cell belongs
     to the question of the last heading above it, or of its metadata; under the heading of a whole problem,
     and above all headings, it is set-up. A question with no cell of its own gets those that define names
-    which are nobody else's.
+    which are nobody else's. `read_names` reads the sources, which nobody on this side parses.
     """
     placed = tuple(_placed(cells, known))
+    found = read_names([cell.source for cell in placed])
+    placed = tuple(
+        replace(cell, defines=frozenset(defines), uses=frozenset(uses))
+        for cell, (defines, uses) in zip(placed, found, strict=True)
+    )
     if not any(cell.questions for cell in placed):
         return tuple(_by_names(placed, names))
     homeless = [name for name in names if not any(name in cell.questions for cell in placed)]
@@ -94,7 +96,7 @@ def _placed(cells: Sequence[Cell], known: Collection[str]) -> Iterator[CodeCell]
             own = (
                 (cell.question,) if cell.question is not None else place or _told_by_comment(cell.text, known)
             )
-            yield _read(CodeCell(position, cell.text, tuple(name for name in own if name in known)))
+            yield CodeCell(position, cell.text, tuple(name for name in own if name in known))
 
 
 def _place_after(text: str, place: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
@@ -133,30 +135,3 @@ def _defines_own(cell: CodeCell, question: str, names: Mapping[str, Collection[s
     """Say whether a cell defines a name that this question leaves behind and no other."""
     others = {name for other, theirs in names.items() if other != question for name in theirs}
     return not cell.defines.isdisjoint(set(names[question]) - others)
-
-
-# ------------------------------------------------------------------------------ names in sources
-
-
-def _read(cell: CodeCell) -> CodeCell:
-    tree = _tree(cell.source)
-    if tree is None:
-        return cell
-    try:
-        defines, uses = names_of(tree)
-    except RecursionError:  # an expression of hundreds of terms parses, and is deeper than we follow
-        return cell
-    return replace(cell, defines=defines, uses=uses)
-
-
-def _tree(source: str) -> ast.Module | None:
-    """Parse a cell without its magics; None for what is no Python."""
-    if len(source) > MAX_PARSED_CHARACTERS:
-        return None
-    plain = _MAGIC_LINE.sub("pass", _SHELL_VALUE.sub(r"\1None", source))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(plain)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None

@@ -112,6 +112,20 @@ class NotebookStudent(Student):
             raise MachineFault(f"the notebook's libraries could not be loaded ({told})") from fault
         self._prepared_life = self._life
 
+    def read_names(self, sources: Sequence[str]) -> Sequence[tuple[Sequence[str], Sequence[str]]]:
+        """Return what each source binds, and what it takes from cells before it; nothing runs.
+
+        Where that takes the worker, no names are known.
+        """
+        texts = [source.encode("utf-8", "replace") for source in sources]
+        step = {"op": "read_names", "sources": np.frombuffer(b"".join(texts), dtype=np.uint8)}
+        step["sizes"] = np.array([len(text) for text in texts], dtype=np.int64)
+        try:
+            found = self.run([Call(step, "reading the cells")], seconds=self.limits.import_s)[0]
+            return _names_by_cell(found, len(sources))
+        except StudentFault:
+            return [((), ())] * len(sources)
+
     def execute(
         self, source: str, *, position: int, seconds: float, questions: Sequence[str] = ()
     ) -> Executed:
@@ -217,6 +231,22 @@ def _too_long(what: str, seconds: float) -> StudentTimedOut:
     return StudentTimedOut(
         f"{what} did not end within {seconds:g} s and was interrupted; look for a loop that never ends"
     )
+
+
+def _names_by_cell(found: Value, cells: int) -> list[tuple[list[str], list[str]]]:
+    """Read the names of each cell; raise ProtocolViolation for what holds none."""
+    is_text = isinstance(found, np.ndarray) and found.dtype == np.uint8 and found.ndim == 1
+    try:
+        names = parse_header(b'{"names":' + found.tobytes() + b"}").get("names") if is_text else None
+    except FrameError as error:
+        raise ProtocolViolation(f"reading the cells: what came back is no answer ({error})") from error
+    if not isinstance(names, list) or len(names) != cells or not all(map(_are_two_lists, names)):
+        raise ProtocolViolation("reading the cells: two lists of names did not come back for each cell")
+    return [(each[0], each[1]) for each in names]
+
+
+def _are_two_lists(value: Json) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_are_names, value))
 
 
 def _as_bytes(source: str) -> np.ndarray:

@@ -25,7 +25,7 @@ from grader.errors import (
 )
 from grader.notebooks.cells import CodeCell, code_cells, last_positions, needed_for
 from grader.notebooks.kernel import CellDriver, Executed, Harvested, ModelFacts, NotebookStudent
-from grader.notebooks.reading import UnreadableNotebook, read_cells
+from grader.notebooks.reading import Cell, UnreadableNotebook, read_cells
 from grader.remote import RemoteObject, Unsupported, Value
 from grader.sandbox.command import Notebook
 from grader.sandbox.policy import Policy
@@ -209,7 +209,9 @@ class Replay:
         self._options = options
         self._scratch = scratch
         self._limits = options.policy.limits
-        self._all = _cells_of(work)
+        cells = _cells_of(work)
+        self.student = self._opened()
+        self._all = code_cells(cells, work.questions, work.names, read_names=self.student.read_names)
         self._last = last_positions(self._all)
         self._index = {cell.position: index for index, cell in enumerate(self._all)}
         self._runs: dict[int, CellRun] = {}
@@ -218,7 +220,6 @@ class Replay:
         self._spent_s = 0.0
         self._reruns_left = FULL_RERUNS
         self._deadly: set[int] = set()  # cells that cost a worker
-        self.student = self._opened()
         self._driver = CellDriver([cell.source for cell in self._all], self._execute)
 
     @property
@@ -459,9 +460,9 @@ class Replay:
         return CheckFailed(f"the cells of {question.upper()} left nothing behind")
 
 
-def _cells_of(work: NotebookWork) -> tuple[CodeCell, ...]:
+def _cells_of(work: NotebookWork) -> tuple[Cell, ...]:
     try:
-        return code_cells(read_cells(work.notebook), work.questions, work.names)
+        return read_cells(work.notebook)
     except UnreadableNotebook as error:
         raise CheckFailed(f"the notebook cannot be read: {error}") from error
 

@@ -59,10 +59,11 @@ def try_forgery(forgery: Forgery, provider: Provider) -> AttackResult:
 
 
 def write_forgery(forgery: Forgery, root: Path) -> Path:
-    """Write the whole submission: the template, and the forgery's files over it."""
-    ignored = shutil.ignore_patterns(DECLARATION, "__pycache__")
-    shutil.copytree(resource("student_template"), root, ignore=ignored)
-    shutil.copytree(forgery.folder, root, ignore=ignored, dirs_exist_ok=True)
+    """Write the whole submission: the template's code, and the forgery's files over it."""
+    code_only = shutil.ignore_patterns("__pycache__", "*.ipynb")
+    shutil.copytree(resource("student_template"), root, ignore=code_only)
+    own = shutil.ignore_patterns(DECLARATION, "__pycache__")
+    shutil.copytree(forgery.folder, root, ignore=own, dirs_exist_ok=True)
     return root
 
 

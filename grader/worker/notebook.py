@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from . import seeding, tensors
+from . import cell_names, seeding, tensors
 from .protocol import Json
 from .session import Separately, Session, describe_fault
 
@@ -70,6 +70,7 @@ class Kernel:
         """Return the steps of a request that a notebook adds."""
         return {
             "seed": self._seed,
+            "read_names": cell_names.read_names,
             "prepare": self._prepare,
             "execute": self._execute,
             "lay_down": self._lay_down,

@@ -109,6 +109,13 @@ class TestParserBombs:
             ("selftest/code_tree.py", "ast.parse"),
             ("selftest/behaviour.py", "part.eval"),  # Module.eval() of a mutant of ours
             ("worker/source_scan.py", "ast.parse"),
+            ("worker/cell_names.py", "ast.parse"),
+            ("worker/notebook.py", "ast.parse"),  # a cell's imports and definitions, after a crash
+            ("worker/notebook.py", "compile"),
+            ("worker/notebook.py", "exec"),
+            ("worker/tensors.py", "model.eval"),  # Module.eval() of PyTorch
+            ("assignments/hw1/notebook_calibration.py", "network.eval"),
+            ("notebooks/abilities.py", "tokenize.generate_tokens"),  # one by one: no tree, so nothing nests
             ("worker/session.py", "source_scan"),
         }
 

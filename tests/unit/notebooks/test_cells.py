@@ -6,6 +6,7 @@ import pytest
 
 from grader.notebooks.cells import code_cells, last_positions, needed_for
 from grader.notebooks.reading import Cell
+from grader.worker.cell_names import names_in
 
 KNOWN = ("q4.1", "q4.2", "q4.3", "q6.1", "q6.2", "q6.3", "q6.7")
 NAMES = {
@@ -24,8 +25,12 @@ def code(content, question=None):
     return Cell("code", content, question)
 
 
+def placed(cells, known=KNOWN, names=NAMES):
+    return code_cells(cells, known, names, read_names=lambda sources: list(map(names_in, sources)))
+
+
 def questions(*cells):
-    return [cell.questions for cell in code_cells(cells, KNOWN, NAMES)]
+    return [cell.questions for cell in placed(cells)]
 
 
 def test_a_cell_belongs_to_the_heading_above_it_and_one_above_all_headings_to_none():
@@ -85,7 +90,7 @@ def test_a_comment_at_the_top_of_a_cell_may_be_its_heading():
 
 
 def test_empty_cells_are_left_out_and_positions_count_every_cell():
-    cells = code_cells([text("## Q4.1"), code("  \n"), code("a = 1")], KNOWN, NAMES)
+    cells = placed([text("## Q4.1"), code("  \n"), code("a = 1")])
     assert [cell.position for cell in cells] == [2]
     assert last_positions(cells) == {"q4.1": 2}
 
@@ -94,17 +99,17 @@ def test_empty_cells_are_left_out_and_positions_count_every_cell():
     "source", ["%matplotlib inline\nx = 1", "!pip install y\nx = 1", "files = !ls\nx = 1"]
 )
 def test_magics_do_not_hide_what_a_cell_defines(source):
-    assert "x" in code_cells([code(source)], KNOWN, NAMES)[0].defines
+    assert "x" in placed([code(source)])[0].defines
 
 
 @pytest.mark.parametrize("source", ["def broken(:", "x = (" * 5000, "x" * 300_000, "\0"])
 def test_a_cell_that_does_not_parse_defines_nothing(source):
-    (cell,) = code_cells([code(source)], KNOWN, NAMES)
+    (cell,) = placed([code(source)])
     assert (cell.defines, cell.uses) == (frozenset(), frozenset())
 
 
 def test_a_question_needs_set_up_its_own_cells_and_those_that_make_what_is_used():
-    cells = code_cells(
+    cells = placed(
         [
             code("import torch"),
             text("## Q4.1"),
@@ -125,11 +130,11 @@ def test_a_question_needs_set_up_its_own_cells_and_those_that_make_what_is_used(
     "source", ["x = " + "+".join(["y"] * 900), "x = y" + ".a" * 900, "x = y" + "()" * 900]
 )
 def test_a_cell_that_nests_too_deep_to_be_read_still_belongs_to_its_question(source):
-    (cell,) = code_cells([code(source, "q4.1")], KNOWN, NAMES)
+    (cell,) = placed([code(source, "q4.1")])
     assert (cell.questions, cell.defines) == (("q4.1",), frozenset())
 
 
 @pytest.mark.parametrize("lines", ["\n" * 90_000, " \n" * 45_000])
 def test_many_empty_lines_are_passed_over(lines):
-    (cell,) = code_cells([code(f"x = 1{lines}y = !ls{lines}", "q4.1")], KNOWN, NAMES)
+    (cell,) = placed([code(f"x = 1{lines}y = !ls{lines}", "q4.1")])
     assert cell.defines == {"x", "y"}

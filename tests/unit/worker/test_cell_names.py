@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from grader.notebooks.names import names_of
+from grader.worker.cell_names import names_of
 
 
 @pytest.mark.parametrize(
