@@ -11,11 +11,25 @@ from grader import cli
 from grader.errors import SandboxUnavailable
 from grader.selftest import judgement
 from grader.selftest.judgement_records import Fate, GradedResult, Judgement, MutantResult, RepeatResult
-from grader.selftest.mutants import Mutant
+from grader.selftest.mutants import Mutant, mutants_of
 
+MADE: dict[tuple[str, ...], list[Mutant]] = {}
 FULL = GradedResult("the reference", "")
 LINEAR, UTILS = "mytorch/nn/modules/linear.py", "mytorch/utils.py"
 PEERS = {"one entry": False, "every entry": True}
+
+
+@pytest.fixture(autouse=True)
+def mutants_made_once(monkeypatch):
+    """Make the mutants once for all tests here: that takes seconds, and they are the same each time."""
+
+    def kept(root, sources):
+        files = tuple(source.file for source in sources)
+        if files not in MADE:
+            MADE[files] = mutants_of(root, sources)
+        return MADE[files]
+
+    monkeypatch.setattr(judgement, "mutants_of", kept)
 
 
 def mutant(fate: Fate, *, file: str = LINEAR, reason: str = "", peers=PEERS) -> MutantResult:
@@ -158,9 +172,12 @@ def test_it_repeats_at_least_once(capsys):
     assert "--repeat" in capsys.readouterr().err
 
 
-def test_a_quick_trial_is_a_part_of_the_whole_and_the_same_each_time():
+def test_a_quick_trial_is_a_part_of_the_whole_and_the_same_each_time(monkeypatch):
+    with monkeypatch.context() as undone:
+        undone.setattr(judgement, "mutants_of", mutants_of)
+        made_anew = judgement.make_trial(quick=True)
     quick, whole = judgement.make_trial(quick=True), judgement.make_trial()
-    assert quick.mutants == judgement.make_trial(quick=True).mutants
+    assert quick.mutants == made_anew.mutants
     assert set(quick.mutants) < set(whole.mutants) == set(whole.made)
     assert {m.file for m in quick.mutants} == {m.file for m in whole.mutants}
     assert {variant.name for variant in quick.right} < {variant.name for variant in whole.right}
