@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,9 @@ def _loaded(path: Path, catalogue: Catalogue) -> BloodMnist:
     return _frozen(arrays, profile="full", source=source, sha256=hashlib.sha256(data).hexdigest())
 
 
+@cache
 def _drawn_sample() -> BloodMnist:
+    """Draw the sample; once a process, since its arrays are read-only."""
     rng = np.random.Generator(np.random.PCG64(SAMPLE_SEED))
     arrays: dict[str, npt.NDArray[Any]] = {}
     digest = hashlib.sha256()

@@ -63,7 +63,8 @@ class Trial:
 
 def make_trial(*, quick: bool = False, repeats: int | None = None) -> Trial:
     """Make the mutants and choose what to try."""
-    judged = [source for source in SOURCES if not set(source.questions.values()).isdisjoint(_questions())]
+    questions = _questions()
+    judged = [source for source in SOURCES if not set(source.questions.values()).isdisjoint(questions)]
     made = tuple(mutants_of(resource("reference"), tuple(judged)))
     known = tuple(right_variants())
     return Trial(
