@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 import pytest
@@ -42,9 +42,6 @@ from grader.model import (
     Outcome,
     Visibility,
 )
-from grader.notebooks.claims import find_claims
-from grader.notebooks.replay import CellOutcome, NotebookWork, Replay, ReplayOptions, replay_of, scratch_copy
-from grader.notebooks.written import NO_NOTEBOOK
 from grader.records import (
     GradingRequest,
     finite,
@@ -56,6 +53,9 @@ from grader.sandbox.machine import device_files, gpu_turn
 from grader.sandbox.policy import read_policy
 from grader.sandbox.trusted import adopt_orphans, die_with_parent, make_undumpable
 from grader.suites import suite_file_name
+
+if TYPE_CHECKING:
+    from grader.notebooks.replay import Replay
 
 _ATTRIBUTE = "_grader_check"
 _MAX_TRACEBACK_CHARACTERS = 3500
@@ -174,7 +174,7 @@ class Grading:
         if self._replay is None:
             self._close_student()  # one worker at a time
             self._replay = self._replayed(item.config, check_.id)
-        if not isinstance(self._replay, Replay):
+        if isinstance(self._replay, StudentFault | MachineFault):
             raise _again(self._replay)
         student, limits = self._replay.student, self.request.limits
         self._notebook_spent_s += student.spent_s
@@ -209,7 +209,9 @@ class Grading:
 
     def _claims(self, replay: Replay) -> list[Flag]:
         """Hold the stored outputs against the replay; a fault of ours in that costs the findings only."""
-        ran = [cell for cell in replay.cells if cell.outcome is not CellOutcome.NOT_RUN]
+        from grader.notebooks.claims import find_claims  # noqa: PLC0415 -- as for the replay below
+
+        ran = [cell for cell in replay.cells if cell.outcome != "not_run"]
         try:
             return find_claims(replay.notebook, ran, same_data=self.request.profile == "full")
         except Exception as error:  # noqa: BLE001 -- whatever fails in us there, the checks go on
@@ -300,7 +302,7 @@ class Grading:
     def pytest_sessionfinish(self) -> None:
         """End the workers, however the run ended."""
         self._close_student()
-        if isinstance(self._replay, Replay):
+        if self._replay is not None and not isinstance(self._replay, StudentFault | MachineFault):
             self._replay.close()
         self._cleanup.close()
 
@@ -399,9 +401,12 @@ def pytest_grader_replay_notebook(
     grading_request: GradingRequest, notify: Callable[[str], None], cleanup: contextlib.ExitStack
 ) -> Replay:
     """Replay the notebook in a sandboxed worker, in a scratch copy of the submission."""
+    # Loaded here: most gradings replay nothing, and need not wait for it.
+    from grader.notebooks import replay, written  # noqa: PLC0415
+
     if grading_request.notebook is None:
-        raise CheckFailed(NO_NOTEBOOK)
-    work = NotebookWork(
+        raise CheckFailed(written.NO_NOTEBOOK)
+    work = replay.NotebookWork(
         notebook=(grading_request.submission_root / grading_request.notebook).read_bytes(),
         root=grading_request.submission_root,
         questions=grading_request.questions,
@@ -411,7 +416,7 @@ def pytest_grader_replay_notebook(
     uses_gpu = grading_request.device == "cuda"
     if uses_gpu:
         cleanup.enter_context(gpu_turn(notify))
-    options = ReplayOptions(
+    options = replay.ReplayOptions(
         provider=grading_request.provider,
         min_isolation=grading_request.min_isolation,
         policy=replace(read_policy(), limits=grading_request.limits),
@@ -421,7 +426,8 @@ def pytest_grader_replay_notebook(
         seed=seed_of(grading_request, "notebook"),
         notify=notify,
     )
-    return replay_of(work, options, scratch=cleanup.enter_context(scratch_copy(work.root)))
+    scratch = cleanup.enter_context(replay.scratch_copy(work.root))
+    return replay.replay_of(work, options, scratch=scratch)
 
 
 @contextlib.contextmanager

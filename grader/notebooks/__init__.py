@@ -1,1 +1,1 @@
-"""Notebooks as data: what a student wrote in them. Nothing here runs a cell."""
+"""Notebooks: what was written in them, their replay in a worker, and what their stored outputs claim."""
