@@ -29,8 +29,10 @@ from grader.notebooks.replay import Harvest, Replay
 EPOCHS = 10
 GUESSING = math.log(10)
 AT_CHANCE, LEARNING = ("zero", "small_random"), ("xavier", "he")
-# Guessing one digit gives 0.114 on either profile; a loss that stays is within 0.01 of ln 10.
-CHANCE_ACCURACY, CHANCE_LOSS = 0.2, 0.05
+# Guessing one digit gives 0.114 on either profile, and a loss that stays is within 0.01 of ln 10. But of all of
+# MNIST, in batches of 64, small_random had begun to leave chance with ReLU after ten epochs: 0.226 and 2.249.
+CHANCE_ACCURACY, CHANCE_LOSS = 0.3, 0.1
+_MORE_THAN_GUESSING = 0.2
 # Between what is seen of networks that learn and of those that do not.
 LEARNS_ACCURACY = 0.5
 # In the sample a batch of 64 leaves 8 digits to the last step, and such a step can throw a network back: of
@@ -165,7 +167,7 @@ def has_learned(accuracy: float, losses: FloatArray | None) -> bool:
 
 def _was_thrown_back(accuracy: float, losses: FloatArray | None) -> bool:
     """Say whether a network learned, by its last loss, and still knows more than one that guesses."""
-    return losses is not None and accuracy > CHANCE_ACCURACY and bool(losses[-1] <= _LEARNED_LOSS)
+    return losses is not None and accuracy > _MORE_THAN_GUESSING and bool(losses[-1] <= _LEARNED_LOSS)
 
 
 def _losses_if_any(harvest: Harvest, names: Names) -> Mapping[str, FloatArray]:
