@@ -29,8 +29,8 @@ from grader.notebooks.replay import Harvest, Replay
 EPOCHS = 10
 GUESSING = math.log(10)
 AT_CHANCE, LEARNING = ("zero", "small_random"), ("xavier", "he")
-# Guessing one digit gives 0.114 on either profile, and a loss that stays is within 0.01 of ln 10. But of all of
-# MNIST, in batches of 64, small_random had begun to leave chance with ReLU after ten epochs: 0.226 and 2.249.
+# Guessing one digit gives 0.114 on either profile, and a loss that stays is within 0.01 of ln 10. But on all
+# of MNIST, in batches of 64, small_random had begun to leave chance with ReLU in ten epochs: 0.226 and 2.249.
 CHANCE_ACCURACY, CHANCE_LOSS = 0.3, 0.1
 _MORE_THAN_GUESSING = 0.2
 # Between what is seen of networks that learn and of those that do not.
