@@ -34,6 +34,7 @@ def run_as_process(command: Callable[[], int]) -> NoReturn:
         # A terminal that cannot show a character must not cost a report.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    sys.unraisablehook = _tell_what_was_ignored
     signal.signal(signal.SIGINT, _INTERRUPTION)
     signal.signal(signal.SIGTERM, _INTERRUPTION)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
@@ -157,3 +158,9 @@ class _Interruption:
 
 
 _INTERRUPTION = _Interruption()
+
+
+def _tell_what_was_ignored(unraisable: sys.UnraisableHookArgs) -> None:
+    """Stay silent about an interruption that met a callback of a library: it is remembered."""
+    if not (_INTERRUPTION.came and issubclass(unraisable.exc_type, KeyboardInterrupt)):
+        sys.__unraisablehook__(unraisable)
