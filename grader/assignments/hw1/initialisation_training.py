@@ -9,7 +9,7 @@ the initial weights is taken from it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -24,7 +24,7 @@ from grader.checks.closeness import require_number
 from grader.checks.tolerance import Array, FloatArray
 from grader.datasets import Mnist
 from grader.errors import CheckFailed, StudentFault
-from grader.notebooks.replay import Harvest, Replay
+from grader.notebooks.replay import Replay
 
 EPOCHS = 10
 GUESSING = math.log(10)
@@ -51,51 +51,54 @@ Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """The names that a question leaves its results under."""
+class Training:
+    """The trainings of one question: its activation, and the names that it leaves their results under."""
 
+    question: str
+    activation: str
     losses: str
     accuracies: str
 
 
-TANH = Names("training_losses", "final_accuracies")
-RELU = Names("training_losses_relu", "final_accuracies_relu")
+TANH = Training("q5.3", "tanh", "training_losses", "final_accuracies")
+RELU = Training("q5.4", "relu", "training_losses_relu", "final_accuracies_relu")
 
 
-def losses_of(harvest: Harvest, names: Names) -> dict[str, FloatArray]:
+def losses_of(notebook: Replay, run: Training) -> dict[str, FloatArray]:
     """Return the losses of each method, (epochs,) each."""
-    kept = by_method(harvest, names.losses)
-    found = {method: numbers(kept[method], what=f"{names.losses}[{method!r}]") for method in METHODS}
+    kept = by_method(notebook.after(run.question), run.losses)
+    found = {method: numbers(kept[method], what=f"{run.losses}[{method!r}]") for method in METHODS}
     for method, row in found.items():
         if len(row) < 2:
             raise CheckFailed(
-                f"{names.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there should be "
+                f"{run.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there should be "
                 "one an epoch"
             )
     return found
 
 
-def accuracies_of(harvest: Harvest, names: Names) -> dict[str, float]:
+def accuracies_of(notebook: Replay, run: Training) -> dict[str, float]:
     """Return the accuracy of each method, in percent or not."""
-    kept = by_method(harvest, names.accuracies)
+    kept = by_method(notebook.after(run.question), run.accuracies)
     return {
-        method: require_number(single(kept[method]), what=f"{names.accuracies}[{method!r}]")
+        method: require_number(single(kept[method]), what=f"{run.accuracies}[{method!r}]")
         for method in METHODS
     }
 
 
-def as_shares(accuracies: Mapping[str, float]) -> dict[str, float]:
-    """Return accuracies between 0 and 1: that they are given in percent costs another check."""
+def shares_of(notebook: Replay, run: Training) -> dict[str, float]:
+    """Return the accuracies between 0 and 1: that they are given in percent costs another check."""
+    accuracies = accuracies_of(notebook, run)
     is_percent = max(accuracies.values()) > 1.0 and max(accuracies.values()) <= 100.0
     return {method: value / 100.0 if is_percent else value for method, value in accuracies.items()}
 
 
-def require_one_an_epoch(losses: Mapping[str, FloatArray], names: Names) -> None:
+def require_one_an_epoch(notebook: Replay, run: Training) -> None:
     """Judge how many losses there are."""
-    for method, row in losses.items():
+    for method, row in losses_of(notebook, run).items():
         if len(row) != EPOCHS:
             raise CheckFailed(
-                f"{names.losses}[{method!r}] has {len(row)} numbers; it should hold the mean loss of each of "
+                f"{run.losses}[{method!r}] has {len(row)} numbers; it should hold the mean loss of each of "
                 f"{EPOCHS} epochs",
                 expected=f"{EPOCHS} numbers",
                 got=f"{len(row)} numbers",
@@ -103,61 +106,71 @@ def require_one_an_epoch(losses: Mapping[str, FloatArray], names: Names) -> None
             )
 
 
-def require_shares(accuracies: Mapping[str, float], names: Names) -> None:
+def require_shares(notebook: Replay, run: Training) -> None:
     """Judge that accuracies lie between 0 and 1."""
-    for method, value in accuracies.items():
-        require_share(value, what=f"{names.accuracies}[{method!r}]")
+    for method, value in accuracies_of(notebook, run).items():
+        require_share(value, what=f"{run.accuracies}[{method!r}]")
 
 
-def require_at_chance(
-    notebook: Replay, losses: Mapping[str, FloatArray], accuracies: Mapping[str, float], names: Names
-) -> list[str]:
-    """Judge that zero and small_random learn nothing; return the methods that are excused."""
-    excused = []
-    for method in AT_CHANCE:
+def require_at_chance(notebook: Replay, run: Training) -> str:
+    """Judge that zero and small_random learn nothing; return a sentence about those that are excused."""
+    losses, accuracies = losses_of(notebook, run), shares_of(notebook, run)
+
+    def finding(method: str) -> CheckFailed | None:
         row, accuracy = losses[method], accuracies[method]
-        finding = None
         if not np.abs(row - GUESSING).max() <= CHANCE_LOSS:
             worst = float(row[np.abs(row - GUESSING).argmax()])
-            finding = (
-                f"{names.losses}[{method!r}] holds {worst:.4g}; networks that start so stay at the loss of "
+            text = (
+                f"{run.losses}[{method!r}] holds {worst:.4g}; networks that start so stay at the loss of "
                 f"guessing, ln 10 = {GUESSING:.4g}"
             )
         elif not accuracy <= CHANCE_ACCURACY:
-            finding = (
-                f"{names.accuracies}[{method!r}] is {accuracy:.4g}; networks that start so do not get beyond "
+            text = (
+                f"{run.accuracies}[{method!r}] is {accuracy:.4g}; networks that start so do not get beyond "
                 "guessing, about 0.11"
             )
-        if finding and draws_as_asked(notebook, method):
-            raise CheckFailed(finding, cause=_swapped(losses))
-        if finding:
-            excused.append(method)
-    return excused
+        else:
+            return None
+        return CheckFailed(text, cause=_swapped(losses))
+
+    return _judged(notebook, AT_CHANCE, finding)
 
 
-def require_learning(
-    notebook: Replay, losses: Mapping[str, FloatArray], accuracies: Mapping[str, float], names: Names
-) -> list[str]:
-    """Judge that xavier and he learn; return the methods that are excused."""
-    excused = []
-    for method in LEARNING:
+def require_learning(notebook: Replay, run: Training) -> str:
+    """Judge that xavier and he learn; return a sentence about those that are excused."""
+    losses, accuracies = losses_of(notebook, run), shares_of(notebook, run)
+
+    def finding(method: str) -> CheckFailed | None:
         row, accuracy = losses[method], accuracies[method]
-        finding = None
         if not row[-1] <= _FALL * row[0]:
-            finding = (
-                f"{names.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that starts "
+            text = (
+                f"{run.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that starts "
                 f"so learns, and its loss falls by more than {1 - _FALL:.0%}"
             )
         elif not has_learned(accuracy, row):
-            finding = (
-                f"{names.accuracies}[{method!r}] is {accuracy:.4g}; a network that starts so learns, and is "
+            text = (
+                f"{run.accuracies}[{method!r}] is {accuracy:.4g}; a network that starts so learns, and is "
                 f"right on far more than {LEARNS_ACCURACY:.0%} of the test digits"
             )
-        if finding and draws_as_asked(notebook, method):
-            raise CheckFailed(finding, cause=_not_training(row))
-        if finding:
-            excused.append(method)
-    return excused
+        else:
+            return None
+        return CheckFailed(text, cause=_not_training(row))
+
+    return _judged(notebook, LEARNING, finding)
+
+
+def _judged(notebook: Replay, methods: Sequence[str], finding: Callable[[str], CheckFailed | None]) -> str:
+    """Raise the first finding; excuse methods whose initial weights are not what was asked for."""
+    excused = []
+    for method in methods:
+        if (found := finding(method)) is None:
+            continue
+        if draws_as_asked(notebook, method):
+            raise found
+        excused.append(method)
+    if not excused:
+        return ""
+    return f"not judged for {' and '.join(excused)}, whose initial weights cost points in Q5.1"
 
 
 def has_learned(accuracy: float, losses: FloatArray | None) -> bool:
@@ -170,18 +183,11 @@ def _was_thrown_back(accuracy: float, losses: FloatArray | None) -> bool:
     return losses is not None and accuracy > _MORE_THAN_GUESSING and bool(losses[-1] <= _LEARNED_LOSS)
 
 
-def _losses_if_any(harvest: Harvest, names: Names) -> Mapping[str, FloatArray]:
+def _losses_if_any(notebook: Replay, run: Training) -> Mapping[str, FloatArray]:
     try:
-        return losses_of(harvest, names)
+        return losses_of(notebook, run)
     except StudentFault:  # which costs another check
         return {}
-
-
-def excuse(methods: Sequence[str]) -> str:
-    """Return what to say of methods whose initial weights are not what was asked for."""
-    if not methods:
-        return ""
-    return f"not judged for {' and '.join(methods)}, whose initial weights cost points in Q5.1"
 
 
 def _swapped(losses: Mapping[str, FloatArray]) -> str | None:
@@ -195,32 +201,28 @@ def _not_training(row: FloatArray) -> str | None:
     return None
 
 
-def require_in_bands(
-    notebook: Replay, harvest: Harvest, accuracies: Mapping[str, float], names: Names, bands: Bands
-) -> list[str]:
-    """Judge the accuracies of xavier and he by the calibration's bands; return those that are excused."""
-    losses, excused = _losses_if_any(harvest, names), []
-    for method in LEARNING:
-        low, high = bands.accuracies[method]
-        is_below = accuracies[method] < low
-        if low <= accuracies[method] <= high or (
-            is_below and _was_thrown_back(accuracies[method], losses.get(method))
-        ):
-            continue
-        if draws_as_asked(notebook, method):
-            raise CheckFailed(
-                f"{names.accuracies}[{method!r}] is {accuracies[method]:.4f}; right code is between "
-                f"{low:.4f} and {high:.4f} in this profile, {bands.profile}",
-                expected=f"{low:.4f} to {high:.4f}",
-                got=f"{accuracies[method]:.4f}",
-            )
-        excused.append(method)
-    return excused
+def require_in_bands(notebook: Replay, run: Training, bands: Bands) -> str:
+    """Judge the accuracies of xavier and he by the calibration's bands; return who is excused."""
+    accuracies, losses = shares_of(notebook, run), _losses_if_any(notebook, run)
+
+    def finding(method: str) -> CheckFailed | None:
+        accuracy, (low, high) = accuracies[method], bands.accuracies[method]
+        if low <= accuracy <= high or (accuracy < low and _was_thrown_back(accuracy, losses.get(method))):
+            return None
+        return CheckFailed(
+            f"{run.accuracies}[{method!r}] is {accuracy:.4f}; right code is between "
+            f"{low:.4f} and {high:.4f} in this profile, {bands.profile}",
+            expected=f"{low:.4f} to {high:.4f}",
+            got=f"{accuracy:.4f}",
+        )
+
+    return _judged(notebook, LEARNING, finding)
 
 
-def require_losses_drawn(harvest: Harvest, losses: Mapping[str, FloatArray]) -> None:
+def require_losses_drawn(notebook: Replay, run: Training) -> None:
     """Judge that the four curves of the losses are drawn."""
-    if missing := not_drawn(harvest, list(losses.items())):
+    harvest = notebook.after(run.question)
+    if missing := not_drawn(harvest, list(losses_of(notebook, run).items())):
         raise CheckFailed(
             f"no figure shows the training losses of {', '.join(missing)}; draw one line a method"
         )
@@ -230,28 +232,22 @@ def require_losses_drawn(harvest: Harvest, losses: Mapping[str, FloatArray]) -> 
 
 
 def require_reproduced(
-    notebook: Replay,
-    harvest: Harvest,
-    names: Names,
-    *,
-    activation: str,
-    dataset: Mnist,
-    rng: np.random.Generator,
+    notebook: Replay, run: Training, dataset: Mnist, rng: np.random.Generator
 ) -> dict[str, float]:
     """Train from the student's own initial weights; what learns here has to have learned there."""
-    accuracies, losses = as_shares(accuracies_of(harvest, names)), _losses_if_any(harvest, names)
+    accuracies, losses = shares_of(notebook, run), _losses_if_any(notebook, run)
     found = {}
     for method in METHODS:
         reported = accuracies[method]
         is_said_to_learn = has_learned(reported, losses.get(method))
         for _ in range(_ATTEMPTS):
-            found[method] = accuracy = trained_again(notebook, method, activation, dataset, rng)
+            found[method] = accuracy = trained_again(notebook, method, run.activation, dataset, rng)
             if agrees := (accuracy >= LEARNS_ACCURACY) == is_said_to_learn:
                 break
         if not agrees:
             raise CheckFailed(
-                f"{names.accuracies}[{method!r}] is {reported:.4g}, but a {activation} network that starts "
-                f"from your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at most "
+                f"{run.accuracies}[{method!r}] is {reported:.4g}, but a {run.activation} network that "
+                f"starts from your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at most "
                 f"{_STEPS} steps of SGD(0.1): do the networks start from initialize_weights?",
                 expected=f"{accuracy:.4g}",
                 got=f"{reported:.4g}",
