@@ -459,7 +459,9 @@ def blood(request: pytest.FixtureRequest) -> BloodMnist:
 
 
 @pytest.fixture
-def unseen(request: pytest.FixtureRequest) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+def unseen(
+    request: pytest.FixtureRequest, blood: BloodMnist
+) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
     """Return a function of a number: that many cells (N, 28, 28, 3) and their labels, which no worker had."""
     grading_request = request.config.stash[GRADING].request
     declaration = declaration_of(request.node)
@@ -467,7 +469,7 @@ def unseen(request: pytest.FixtureRequest) -> Callable[[int], tuple[np.ndarray, 
     generator = np.random.default_rng(seed_of(grading_request, f"{name}\nunseen"))
 
     def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
-        return unseen_cells(grading_request.profile, generator, count, grading_request.data_dir)
+        return unseen_cells(blood, generator, count)
 
     return draw
 

@@ -83,17 +83,17 @@ def load_bloodmnist(
 
 
 def unseen_cells(
-    profile: str, rng: np.random.Generator, count: int, data_dir: Path | None = None
+    blood: BloodMnist, rng: np.random.Generator, count: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return images (count, 28, 28, 3) and labels (count,) that no worker was ever given, in any order.
 
     In the sample: cells drawn afresh, their classes as frequent as in the test split. In the full profile:
     test images turned by quarters or mirrored, never as they are.
     """
-    if profile == "sample":
+    if blood.profile == "sample":
         labels = _shuffled(_shares(SAMPLE_COUNTS["test"], count), rng)
         return draw_cells(labels, rng), labels
-    return turned_cells(load_bloodmnist(profile, data_dir), rng, count)
+    return turned_cells(blood, rng, count)
 
 
 def turned_cells(

@@ -247,8 +247,8 @@ def require_reproduced(
         if not agrees:
             raise CheckFailed(
                 f"{run.accuracies}[{method!r}] is {reported:.4g}, but a {run.activation} network that "
-                f"starts from your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at most "
-                f"{_STEPS} steps of SGD(0.1): do the networks start from initialize_weights?",
+                f"starts from your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at "
+                f"most {_STEPS} steps of SGD(0.1): do the networks start from initialize_weights?",
                 expected=f"{accuracy:.4g}",
                 got=f"{reported:.4g}",
             )

@@ -129,7 +129,7 @@ def blood_runs(profile: str, data_dir: Path | None, plan: Iterable[tuple[int, st
             training.train_epoch(network.train(), train, optimiser, batch_size=batch_size, order=order)
             for _ in range(blood.EPOCHS)
         ]
-        images, labels = unseen_cells(profile, np.random.default_rng(seed), _UNSEEN, data_dir)
+        images, labels = unseen_cells(cells, np.random.default_rng(seed), _UNSEEN)
         unseen = _split(training, images, labels, scaling)
         yield {
             "seed": seed,

@@ -98,26 +98,26 @@ def test_classes_look_as_their_names_say(blood):
     assert (blue > green).all()  # the stain is violet
 
 
-def test_fresh_cells_are_others_each_time_and_the_same_for_the_same_generator():
-    images, labels = unseen_cells("sample", np.random.default_rng(1), 300)
-    again, same = unseen_cells("sample", np.random.default_rng(1), 300)
-    others, _ = unseen_cells("sample", np.random.default_rng(2), 300)
+def test_fresh_cells_are_others_each_time_and_the_same_for_the_same_generator(blood):
+    images, labels = unseen_cells(blood, np.random.default_rng(1), 300)
+    again, same = unseen_cells(blood, np.random.default_rng(1), 300)
+    others, _ = unseen_cells(blood, np.random.default_rng(2), 300)
     assert (images.shape, images.dtype, labels.dtype) == ((300, 28, 28, 3), np.uint8, np.int64)
     assert images.tobytes() + labels.tobytes() == again.tobytes() + same.tobytes()
     rows = [set(map(bytes, pictures.reshape(300, -1))) for pictures in (images, others)]
     assert not rows[0] & rows[1]
 
 
-def test_fresh_cells_are_as_imbalanced_as_the_test_split():
-    _, labels = unseen_cells("sample", np.random.default_rng(1), 855)
+def test_fresh_cells_are_as_imbalanced_as_the_test_split(blood):
+    _, labels = unseen_cells(blood, np.random.default_rng(1), 855)
     assert tuple(np.bincount(labels)) == SAMPLE_COUNTS["test"]
-    _, labels = unseen_cells("sample", np.random.default_rng(1), 10)
+    _, labels = unseen_cells(blood, np.random.default_rng(1), 10)
     assert len(labels) == 10
-    assert unseen_cells("sample", np.random.default_rng(1), 0)[0].shape == (0, 28, 28, 3)
+    assert unseen_cells(blood, np.random.default_rng(1), 0)[0].shape == (0, 28, 28, 3)
 
 
 def test_fresh_cells_look_like_those_of_the_test_split(blood):
-    images, labels = unseen_cells("sample", np.random.default_rng(3), 1500)
+    images, labels = unseen_cells(blood, np.random.default_rng(3), 1500)
     for number in range(8):
         fresh, known = images[labels == number], blood.test_images[blood.test_labels == number]
         spread = middle(known).std(axis=0) * np.sqrt(1 / len(fresh) + 1 / len(known))
@@ -157,7 +157,7 @@ def test_the_sample_is_about_as_hard_as_the_real_set(blood):
             optimiser.zero_grad()
             nn.functional.cross_entropy(model(x[rows]), t[rows]).backward()
             optimiser.step()
-    fresh = unseen_cells("sample", np.random.default_rng(5), 2000)
+    fresh = unseen_cells(blood, np.random.default_rng(5), 2000)
     for images, labels in ((blood.test_images, blood.test_labels), fresh):
         with torch.no_grad():
             accuracy = (model(tensor(images)).argmax(1).numpy() == labels).mean()

@@ -77,7 +77,7 @@ def test_a_real_bloodmnist_loads_with_the_published_counts_and_is_turned(real_bl
     assert np.bincount(blood.train_labels).tolist() == [852, 2181, 1085, 2026, 849, 993, 2330, 1643]
     assert np.bincount(blood.val_labels).tolist() == [122, 312, 155, 290, 122, 143, 333, 235]
     assert np.bincount(blood.test_labels).tolist() == [244, 624, 311, 579, 243, 284, 666, 470]
-    images, labels = unseen_cells("full", np.random.default_rng(0), 500, tmp_path)
+    images, labels = unseen_cells(blood, np.random.default_rng(0), 500)
     assert (images.shape, labels.shape) == ((500, 28, 28, 3), (500,))
     test_images = set(map(bytes, blood.test_images.reshape(3421, -1)))
     assert not test_images & set(map(bytes, images.reshape(500, -1)))
