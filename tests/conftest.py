@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader import sandbox
+from tests.required import EXPERIMENTS, missing_packages, not_here
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +40,12 @@ def real_mnist_folder() -> Path:
 @pytest.fixture(scope="session")
 def real_bloodmnist_folder() -> Path:
     return real_folder("GRADER_TEST_BLOODMNIST", "bloodmnist")
+
+
+@pytest.fixture(scope="session", name=EXPERIMENTS)
+def experiments() -> None:
+    if missing := missing_packages():
+        not_here(f"{EXPERIMENTS}: {', '.join(missing)} cannot be imported here")
 
 
 @pytest.fixture(scope="session")

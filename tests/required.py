@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import NoReturn
 
 import pytest
 
+from grader.plan import NOTEBOOK_PACKAGES
 from grader.sandbox import Finding
 
 # A place that cannot have something by its nature (no namespaces in an unprivileged container) names it in
@@ -26,3 +28,13 @@ def if_here(finding: Finding) -> str:
     if not finding.available:
         not_here(f"{finding.name}: {finding.reason}")
     return finding.name
+
+
+EXPERIMENTS = "experiments"
+# For tests that replay a notebook, or use PyTorch themselves; the fixture is in conftest.py.
+needs_experiments = pytest.mark.usefixtures(EXPERIMENTS)
+
+
+def missing_packages() -> list[str]:
+    """Return what this machine lacks of the extra `experiments`."""
+    return [name for name in NOTEBOOK_PACKAGES if find_spec(name) is None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -27,14 +26,9 @@ from grader.scratch import remove_tree
 from grader.worker.cell_names import names_in
 from grader.worker.protocol import FrameError
 from tests.contract.notebooks import notebook_of, replayed
-from tests.required import if_here, not_here
+from tests.required import if_here, needs_experiments, not_here
 
 LEVELS = ("bubblewrap", "confined")
-
-with_torch = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("torch", "medmnist", "IPython")),
-    reason="needs the extra `experiments`",
-)
 
 HONEST = """
     import torch
@@ -273,7 +267,7 @@ NOISE = (LONG_CELL, "x = 0\nx" + "+x" * 900, "1" + "\n" * 100_000, SAYS_TOO_MUCH
 NOISE += ("raise ValueError('\\ud800 \\x1b[31m ::error::\\u202e')", FORGES_FIGURES, "1")
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.needs_confinement
 def test_noise_in_other_cells_costs_a_right_answer_nothing(tmp_path):
     report = graded(tmp_path / "noise", *NOISE, LIES_IN_WAIT, "## Q5.1", HONEST, questions=("q5.1",))
@@ -281,7 +275,7 @@ def test_noise_in_other_cells_costs_a_right_answer_nothing(tmp_path):
     assert report.score == report.max_score == Decimal(3), outcomes(report)
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 @pytest.mark.parametrize("level", LEVELS)
@@ -329,7 +323,7 @@ NOTICES_THAT_IT_IS_ASKED = """
 """
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 def test_a_model_that_notices_that_it_is_asked_has_no_points_for_its_accuracy(tmp_path):
@@ -367,7 +361,7 @@ SPEAKS_FOR_US = {
 }
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 @pytest.mark.parametrize("name", SPEAKS_FOR_US)
@@ -379,7 +373,7 @@ def test_who_speaks_for_the_worker_loses_what_he_says_and_nothing_else(tmp_path,
     assert report.questions[0].score == 0
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 def test_a_notebook_that_ends_its_process_again_and_again_is_given_up(folder, best):
@@ -402,7 +396,7 @@ SHARED_MEMORY = """
 """
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 def test_memory_that_no_limit_of_the_system_counts_is_seen_from_outside(folder, best, monkeypatch):
@@ -460,7 +454,7 @@ GETS_OUT = """
 """
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 @pytest.mark.parametrize("level", LEVELS)
@@ -495,7 +489,7 @@ NOT_COUNTED = """
 """
 
 
-@with_torch
+@needs_experiments
 @pytest.mark.slow
 @pytest.mark.needs_confinement
 def test_folders_too_deep_to_be_counted_cost_their_cell_and_leave_nothing(tmp_path):

@@ -26,7 +26,7 @@ from tests.containers.bundle import (
 )
 from tests.containers.engine import groups_can_limit
 from tests.containers.seccomp_profile import LANDLOCK
-from tests.required import MAY_LACK, not_here
+from tests.required import EXPERIMENTS, MAY_LACK, missing_packages, not_here
 
 TESTED = ("tests/contract/test_sandboxes.py", "tests/unit/intake", "tests/attacks")
 GRADER = (sys.executable, "-m", "grader.cli")
@@ -100,16 +100,18 @@ def test_an_engine_that_refuses_landlock_gets_no_grade_and_no_lesser_one(in_cont
 def run_tests(in_container, person, *arguments: str) -> collections.Counter[str]:
     """Run tests inside; see that all passed but those of what the place lawfully lacks; count them."""
     report = f"{OUTPUT}/tests.json"
+    # Inside are the libraries of this side.
+    lacks = (*person.lacks, *((EXPERIMENTS,) if missing_packages() else ()))
     done = in_container(
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"),
         *("--json-report", f"--json-report-file={report}", "--json-report-omit=streams", *arguments),
-        environment={"CI": "true", MAY_LACK: " ".join(person.lacks)},
+        environment={"CI": "true", MAY_LACK: " ".join(lacks)},
         seconds=3600,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
     tests = json.loads((done.output / "tests.json").read_text(encoding="utf-8"))["tests"]
     skipped = [reason_of(test) for test in tests if test["outcome"] == "skipped"]
-    lawful = {*person.lacks, *(() if person is ROOT else (NO_DEVICES,))}
+    lawful = {*lacks, *(() if person is ROOT else (NO_DEVICES,))}
     assert {reason.partition(":")[0] for reason in skipped} <= lawful, skipped
     counts = collections.Counter(test["outcome"] for test in tests)
     show(person, f"{dict(counts)}, skipped for: {sorted(set(skipped))}")

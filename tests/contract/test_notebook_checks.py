@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from grader import pipeline
+from grader import pipeline, plan
 from grader.model import Outcome
 from grader.pipeline import Assignment, GradeOptions
 from tests.contract.notebooks import notebook_of
-
-HAS_TORCH = all(importlib.util.find_spec(name) is not None for name in ("torch", "medmnist", "IPython"))
-needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="needs the extra `experiments`")
+from tests.required import needs_experiments
 
 SUITE = '''
 from grader.pytest_plugin import check
@@ -86,7 +84,7 @@ def submission(folder: Path, notebook: bytes | None) -> Path:
     return folder
 
 
-@needs_torch
+@needs_experiments
 def test_a_notebook_is_replayed_once_for_all_checks_and_again_after_a_crash(tmp_path, options):
     events = []
     graded = pipeline.grade(
@@ -105,7 +103,7 @@ def test_a_notebook_is_replayed_once_for_all_checks_and_again_after_a_crash(tmp_
     assert "replaying the notebook: cell 2 of 3 (Q5.1)" in [event.note for event in events]
 
 
-@needs_torch
+@needs_experiments
 @pytest.mark.parametrize("content", [b"no JSON", b'{"cells": 3}'])
 def test_a_notebook_that_cannot_be_read_fails_its_checks_with_the_reason(tmp_path, options, content):
     graded = pipeline.grade(submission(tmp_path / "alice", content), options)
@@ -115,7 +113,7 @@ def test_a_notebook_that_cannot_be_read_fails_its_checks_with_the_reason(tmp_pat
     assert "notebook" in question.checks[0].feedback.message
 
 
-@needs_torch
+@needs_experiments
 def test_without_a_notebook_its_checks_fail_and_say_so(tmp_path, options):
     graded = pipeline.grade(submission(tmp_path / "alice", None), options)
     (question,) = graded.report.questions
@@ -123,8 +121,8 @@ def test_without_a_notebook_its_checks_fail_and_say_so(tmp_path, options):
     assert (graded.report.status, graded.report.score) == ("graded", 0)
 
 
-@pytest.mark.skipif(HAS_TORCH, reason="PyTorch is installed here")
-def test_without_pytorch_the_questions_of_a_notebook_are_not_run_and_say_so(tmp_path, options):
+def test_without_pytorch_the_questions_of_a_notebook_are_not_run_and_say_so(tmp_path, options, monkeypatch):
+    monkeypatch.setattr(plan, "find_spec", lambda name: None if name == "torch" else find_spec(name))
     graded = pipeline.grade(submission(tmp_path / "alice", None), options)
     (question,) = graded.report.questions
     assert question.status == "not_run"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,12 +15,9 @@ from grader.notebooks.replay import CellOutcome
 from grader.sandbox.machine import device_files, has_gpu
 from tests.contract.notebooks import replayed
 from tests.contract.submissions import write_package
-from tests.required import if_here
+from tests.required import if_here, needs_experiments
 
-pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("torch", "medmnist", "IPython")),
-    reason="needs the extra `experiments`",
-)
+pytestmark = needs_experiments
 
 SET_UP = """
     import os, socket, sys

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 
 import pytest
 
@@ -12,6 +11,7 @@ from grader.errors import StudentRaised, UsageError
 from grader.sandbox.policy import read_policy
 from grader.sandbox.views import read_view
 from tests.contract.submissions import write_package
+from tests.required import needs_experiments
 
 IMPORTER = """
     import importlib
@@ -59,7 +59,7 @@ def test_the_numpy_view_has_numpy_and_nothing_that_is_installed_beside_it(studen
             layer.forward(name)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra `experiments`")
+@needs_experiments
 @pytest.mark.parametrize("student", ["experiments"], indirect=True)
 def test_the_experiments_view_trains_with_torch_and_still_has_no_grader(student):
     layer = student.new("Linear")

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -81,8 +82,8 @@ def test_the_first_cells_of_each_split_hold_every_class(blood):
         assert set(labels[:150]) == set(range(8))
 
 
-def test_the_names_are_those_of_medmnist():
-    info = pytest.importorskip("medmnist.info").INFO["bloodmnist"]
+def test_the_names_are_those_of_medmnist(experiments):
+    info = import_module("medmnist.info").INFO["bloodmnist"]
     assert list(BLOOD_CLASSES) == [info["label"][str(number)] for number in range(8)]
 
 
@@ -138,8 +139,8 @@ def test_an_unknown_profile_names_the_known_ones():
 
 
 @pytest.mark.slow
-def test_the_sample_is_about_as_hard_as_the_real_set(blood):
-    torch = pytest.importorskip("torch")
+def test_the_sample_is_about_as_hard_as_the_real_set(blood, experiments):
+    torch = import_module("torch")
     nn = torch.nn
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

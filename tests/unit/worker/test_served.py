@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +15,20 @@ import pytest
 from grader.datasets import load_bloodmnist, load_mnist, serve
 from grader.datasets.store import import_folder
 from grader.worker import served
+from tests.required import needs_experiments
 
-NEEDED = ("torch", "torchvision", "medmnist")
-pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in NEEDED), reason="needs the extra `experiments`"
-)
+pytestmark = needs_experiments
 WORKER = Path(served.__file__).parent
 
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch")
+    return import_module("torch")
 
 
 @pytest.fixture(scope="module")
 def transforms():
-    return pytest.importorskip("torchvision.transforms")
+    return import_module("torchvision.transforms")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def originals(folder, monkeypatch):
     """torchvision's and medmnist's own classes, on the same files."""
-    medmnist, datasets = pytest.importorskip("medmnist"), pytest.importorskip("torchvision.datasets")
+    medmnist, datasets = import_module("medmnist"), import_module("torchvision.datasets")
     sizes = {"train": 2990, "val": 428, "test": 855}
     monkeypatch.setitem(medmnist.INFO["bloodmnist"], "n_samples", sizes)
     return {
@@ -294,7 +292,7 @@ def test_what_is_served_is_what_the_trusted_side_loads(fast):
 def test_all_of_both_sets_is_served_bit_for_bit(
     torch, transforms, loader_of, *, real_mnist_folder, real_bloodmnist_folder, tmp_path, monkeypatch
 ):
-    medmnist, datasets = pytest.importorskip("medmnist"), pytest.importorskip("torchvision.datasets")
+    medmnist, datasets = import_module("medmnist"), import_module("torchvision.datasets")
     monkeypatch.setitem(medmnist.INFO, "bloodmnist", dict(medmnist.INFO["bloodmnist"]))
     for folder in (real_mnist_folder, real_bloodmnist_folder):
         import_folder(folder, tmp_path / "data")
