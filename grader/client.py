@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 
 from grader import sandbox
-from grader.errors import CheckFailed, GraderFault, ProtocolViolation, StudentFault, StudentRaised
+from grader.errors import CheckFailed, GraderFault, ProtocolViolation, StudentFault, StudentRaised, another_of
 from grader.faults import describe_death, describe_raise, describe_timeout
 from grader.model import Isolation, Limits
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
@@ -113,7 +113,7 @@ class Student:
         """Return what a name of the homework stands for in the submission."""
         own_place = self._places[name][-1] if name in self._places else name
         if fault := self._unresolvable.get(own_place):
-            raise type(fault)(str(fault))
+            raise another_of(fault)
         call = Call({"op": "resolve", "name": name}, f"importing {name}")
         try:
             value = self._resolve_once(call, is_in_package="." in own_place)

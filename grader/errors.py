@@ -18,7 +18,7 @@ GraderError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 def cause_sentence(cause: str) -> str:
@@ -30,6 +30,9 @@ class GraderError(Exception):
     """Base of everything this package raises on purpose; its text is one sentence for a person."""
 
     exit_code: ClassVar[int] = 3
+
+
+_Error = TypeVar("_Error", bound=GraderError)
 
 
 class UsageError(GraderError):
@@ -105,6 +108,13 @@ class StudentRaised(StudentFault):
     def __init__(self, message: str, *, exception_type: str) -> None:
         super().__init__(message)
         self.exception_type = exception_type
+
+
+def another_of(fault: _Error) -> _Error:
+    """Return a fault of the same kind and text, for another check to raise: each adds to its own."""
+    if isinstance(fault, StudentRaised):
+        return type(fault)(str(fault), exception_type=fault.exception_type)
+    return type(fault)(str(fault))
 
 
 class StudentTimedOut(StudentFault):

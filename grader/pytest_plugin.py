@@ -10,9 +10,8 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,14 +22,14 @@ import pytest
 
 from grader.checks.source import flags_of, not_scanned
 from grader.client import Student, open_student
-from grader.datasets import BloodMnist, Mnist, load_bloodmnist, load_mnist, serve, unseen_cells
+from grader.datasets import BloodMnist, Mnist, load_bloodmnist, load_mnist, unseen_cells
 from grader.errors import (
     CheckFailed,
     MachineFault,
     SandboxUnavailable,
     StudentFault,
-    StudentRaised,
     StudentTimedOut,
+    another_of,
 )
 from grader.model import (
     ArrayExcerpt,
@@ -49,7 +48,6 @@ from grader.records import (
     result_to_record,
     seed_of,
 )
-from grader.sandbox.machine import device_files, gpu_turn
 from grader.sandbox.policy import read_policy
 from grader.sandbox.trusted import adopt_orphans, die_with_parent, make_undumpable
 from grader.suites import suite_file_name
@@ -175,7 +173,7 @@ class Grading:
             self._close_student()  # one worker at a time
             self._replay = self._replayed(item.config, check_.id)
         if isinstance(self._replay, StudentFault | MachineFault):
-            raise _again(self._replay)
+            raise another_of(self._replay)
         student, limits = self._replay.student, self.request.limits
         self._notebook_spent_s += student.spent_s
         left_s = limits.notebook_s - self._notebook_spent_s
@@ -204,19 +202,10 @@ class Grading:
         if self._isolation is None:
             self._isolation = replay.student.isolation
             self._versions = dict(replay.student.versions)
-        self._flags += self._claims(replay)
+        from grader.notebooks.requested import claims_of  # noqa: PLC0415 -- as below
+
+        self._flags += claims_of(replay, self.request)
         return replay
-
-    def _claims(self, replay: Replay) -> list[Flag]:
-        """Hold the stored outputs against the replay; a fault of ours in that costs the findings only."""
-        from grader.notebooks.claims import find_claims  # noqa: PLC0415 -- as for the replay below
-
-        ran = [cell for cell in replay.cells if cell.outcome != "not_run"]
-        try:
-            return find_claims(replay.notebook, ran, same_data=self.request.profile == "full")
-        except Exception as error:  # noqa: BLE001 -- whatever fails in us there, the checks go on
-            reason = f"the stored outputs were not compared: the grader failed ({type(error).__name__})"
-            return [Flag("stored_outputs_unreadable", reason, where="notebook")]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -402,47 +391,9 @@ def pytest_grader_replay_notebook(
 ) -> Replay:
     """Replay the notebook in a sandboxed worker, in a scratch copy of the submission."""
     # Loaded here: most gradings replay nothing, and need not wait for it.
-    from grader.notebooks import replay, written  # noqa: PLC0415
+    from grader.notebooks.requested import replay_requested  # noqa: PLC0415
 
-    if grading_request.notebook is None:
-        raise CheckFailed(written.NO_NOTEBOOK)
-    work = replay.NotebookWork(
-        notebook=(grading_request.submission_root / grading_request.notebook).read_bytes(),
-        root=grading_request.submission_root,
-        questions=grading_request.questions,
-        names=grading_request.names,
-        wanted=tuple(dict.fromkeys(check_.question for check_ in grading_request.checks)),
-    )
-    uses_gpu = grading_request.device == "cuda"
-    if uses_gpu:
-        cleanup.enter_context(gpu_turn(notify))
-    options = replay.ReplayOptions(
-        provider=grading_request.provider,
-        min_isolation=grading_request.min_isolation,
-        policy=replace(read_policy(), limits=grading_request.limits),
-        data=cleanup.enter_context(_served(grading_request)),
-        fast_data=grading_request.fast_data,
-        devices=device_files() if uses_gpu else (),
-        seed=seed_of(grading_request, "notebook"),
-        notify=notify,
-    )
-    scratch = cleanup.enter_context(replay.scratch_copy(work.root))
-    return replay.replay_of(work, options, scratch=scratch)
-
-
-@contextlib.contextmanager
-def _served(grading_request: GradingRequest) -> Iterator[Path]:
-    """Lay out the data sets where a worker may read them."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="grader-data-", ignore_cleanup_errors=True) as name:
-            folder = Path(name).resolve() / "data"
-            folder.mkdir()
-            serve(folder, grading_request.profile, grading_request.data_dir)
-            for path in (folder.parent, folder, *folder.rglob("*")):
-                path.chmod(0o755 if path.is_dir() else 0o644)
-            yield folder
-    except OSError as error:
-        raise MachineFault(f"the data cannot be laid out ({error.strerror or error})") from error
+    return replay_requested(grading_request, notify, cleanup)
 
 
 @pytest.fixture
@@ -531,13 +482,6 @@ def dataset(request: pytest.FixtureRequest) -> Mnist:
     """Return MNIST, in the profile that was asked for."""
     grading_request = request.config.stash[GRADING].request
     return load_mnist(grading_request.profile, grading_request.data_dir)
-
-
-def _again(fault: StudentFault | MachineFault) -> StudentFault | MachineFault:
-    """Return a fault of the same kind, for another check to raise."""
-    if isinstance(fault, StudentRaised):
-        return StudentRaised(str(fault), exception_type=fault.exception_type)
-    return type(fault)(str(fault))
 
 
 def declaration_of(item: pytest.Item) -> Declaration | None:

@@ -1,20 +1,10 @@
-"""A notebook's kernel as this side sees it: a student's worker that runs cells, and a client for nbclient.
-
-nbclient drives the cells and puts their outputs together. It talks to a kernel client through two channels
-and `execute`; ours hands each cell to the worker and fills the channels with what came back. No socket, no
-Jupyter kernel. The limit on a cell's time is the worker's own deadline (see docs/decisions/0014).
-"""
+"""A notebook's kernel as this side sees it: a worker that runs cells, and is asked what they left behind."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import importlib
 import secrets
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from queue import Empty
 from typing import Any
 
 import numpy as np
@@ -22,6 +12,7 @@ import numpy as np
 from grader.client import Student
 from grader.errors import CheckFailed, MachineFault, ProtocolViolation, StudentFault, StudentTimedOut
 from grader.faults import describe_raise
+from grader.notebooks.strict_values import as_list, as_size, as_text
 from grader.remote import Call, RemoteObject, Value
 from grader.worker.protocol import FrameError, Json, Unsupported, parse_header
 
@@ -30,10 +21,6 @@ MAX_LISTED = 5000  # parts, parameters, dimensions of a network
 # Of one cell. The worker keeps far below, unless somebody else speaks for it.
 MAX_MESSAGES_BYTES = 8 << 20
 MAX_MESSAGES = 2100
-# Of the whole notebook. nbclient looks at all displays of a name for each of its updates, in all cells.
-MAX_NAMED_DISPLAYS = 200
-MAX_UPDATES = 5000
-MAX_OUTPUT_CHARACTERS = 64_000_000
 _KINDS = frozenset(
     {"stream", "display_data", "execute_result", "update_display_data", "error", "clear_output"}
 )
@@ -194,10 +181,10 @@ class NotebookStudent(Student):
         what = f"looking at {model.type_name}"
         facts = self._asked({"op": "describe_model", "model": model}, what)
         try:
-            modules = tuple(map(_as_text, _as_list(facts["modules"])))
+            modules = tuple(map(as_text, as_list(facts["modules"], MAX_LISTED)))
             parameters = tuple(
-                (_as_text(name), tuple(map(_as_size, _as_list(shape))))
-                for name, shape in map(_as_list, _as_list(facts["parameters"]))
+                (as_text(name), tuple(map(as_size, as_list(shape, MAX_LISTED))))
+                for name, shape in (as_list(each, 2) for each in as_list(facts["parameters"], MAX_LISTED))
             )
         except (TypeError, ValueError, LookupError) as error:
             raise ProtocolViolation(f"{what}: what came back describes no network") from error
@@ -262,24 +249,6 @@ def _in_words(value: Value) -> str:
     return value.description if isinstance(value, Unsupported) else f"a value of type {type(value).__name__}"
 
 
-def _as_text(value: Value) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _as_list(value: Value) -> list[Value]:
-    if not isinstance(value, list) or len(value) > MAX_LISTED:
-        raise TypeError
-    return value
-
-
-def _as_size(value: Value) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError
-    return value
-
-
 # ------------------------------------------------------------------------------------ messages
 
 
@@ -321,162 +290,3 @@ def _text_of(message: Mapping[str, Json], key: str) -> str:
     if not isinstance(text, str):
         raise FrameError("a message lacks its text")
     return text
-
-
-# ------------------------------------------------------------------------------------ nbclient
-
-
-class _Channel:
-    """One of a kernel client's channels: messages that are there already."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[dict[str, Any]] = deque()
-
-    def put(self, message: dict[str, Any]) -> None:
-        """Add a message."""
-        self._waiting.append(message)
-
-    def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
-        """Return the next message, as `jupyter_client` does."""
-        del timeout  # a cell has ended before its first message is here
-        if not self._waiting:
-            raise Empty
-        return self._waiting.popleft()
-
-
-class KernelClient:
-    """What nbclient asks of a kernel: run this cell, and here are its messages."""
-
-    def __init__(self, run: Callable[[str], Executed]) -> None:
-        self._run = run
-        self._count = 0
-        self.shell_channel = _Channel()
-        self.iopub_channel = _Channel()
-        self.last: Executed | None = None
-
-    def is_alive(self) -> bool:
-        """Say that the kernel lives: where a cell ends it, `execute` has raised."""
-        return True
-
-    def execute(self, source: str, **_: Any) -> str:
-        """Run a cell to its end, put its messages into the channels and return its number."""
-        self._count += 1
-        number = str(self._count)
-        self.last = executed = self._run(source)
-        for message in executed.outputs:
-            self.iopub_channel.put(_as_jupyter(message, number, self._count))
-        self.iopub_channel.put(_jupyter(number, "status", {"execution_state": "idle"}))
-        status = "ok" if executed.fault is None else "error"
-        content = {"status": status, "ename": "", "evalue": "", "traceback": []}
-        self.shell_channel.put(_jupyter(number, "execute_reply", content))
-        return number
-
-
-def _as_jupyter(message: Mapping[str, Any], number: str, count: int) -> dict[str, Any]:
-    kind = message["type"]
-    if kind in ("stream", "clear_output"):
-        return _jupyter(number, kind, {key: value for key, value in message.items() if key != "type"})
-    if kind == "error":
-        content = {"ename": message["ename"], "evalue": message["evalue"], "traceback": []}
-        return _jupyter(number, kind, content)
-    content = {"data": message["data"], "metadata": {}}
-    if kind == "execute_result":
-        content["execution_count"] = count
-    if message["display_id"] is not None:
-        content["transient"] = {"display_id": message["display_id"]}
-    return _jupyter(number, kind, content)
-
-
-def _jupyter(number: str, kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    header = {"msg_type": kind}
-    return {"parent_header": {"msg_id": number}, "header": header, "msg_type": kind, "content": content}
-
-
-class CellDriver:
-    """Runs cells one by one through nbclient, which puts their outputs together."""
-
-    def __init__(self, sources: Sequence[str], run: Callable[[str, int], Executed]) -> None:
-        # Loaded here: half a second that a grading without a notebook need not wait.
-        nbclient: Any = importlib.import_module("nbclient")
-        nbformat: Any = importlib.import_module("nbformat.v4")
-        cells = [nbformat.new_code_cell(source) for source in sources]
-        self._client = nbclient.NotebookClient(
-            nbformat.new_notebook(cells=cells),
-            km=None,
-            timeout=None,
-            record_timing=False,
-            # Its patterns take a square of steps on a long line: minutes for what a cell may print.
-            coalesce_streams=False,
-        )
-        self._named_displays_left = MAX_NAMED_DISPLAYS
-        self._updates_left = MAX_UPDATES
-        self._characters_left = MAX_OUTPUT_CHARACTERS
-        self._failed = nbclient.exceptions.CellExecutionError
-        self._run = run
-        self._loop = asyncio.new_event_loop()
-
-    def __call__(self, index: int) -> tuple[Executed, list[dict[str, Any]]]:
-        """Run a cell; return what came back, and its outputs as nbformat keeps them."""
-        cell = self._client.nb.cells[index]
-        kernel = KernelClient(lambda source: self._bounded(self._run(source, index)))
-        self._client.kc = kernel
-        with contextlib.suppress(self._failed):  # the fault is told in the worker's own words
-            self._loop.run_until_complete(self._client.async_execute_cell(cell, index))
-        if kernel.last is None:  # nothing but blanks and comments of tags that nbclient skips
-            return Executed([], [], None), []
-        return kernel.last, _joined([dict(output) for output in cell.outputs])
-
-    def _bounded(self, executed: Executed) -> Executed:
-        """Take what goes beyond the whole notebook's limits out of one cell's messages."""
-        kept = []
-        for message in executed.outputs:
-            is_update = message["type"] == "update_display_data"
-            self._updates_left -= is_update
-            if is_update and self._updates_left < 0:
-                continue
-            if not is_update and message.get("display_id") is not None:
-                self._named_displays_left -= 1
-                if self._named_displays_left < 0:
-                    message["display_id"] = None
-            self._characters_left -= _size_of(message)
-            if self._characters_left < 0:
-                break
-            kept.append(message)
-        return Executed(kept, executed.figures, executed.fault)
-
-    def close(self) -> None:
-        """Let go of the event loop."""
-        self._loop.close()
-
-
-def _size_of(message: Mapping[str, Any]) -> int:
-    texts = message.get("data", message)
-    return sum(len(key) + len(text) for key, text in texts.items() if isinstance(text, str))
-
-
-def _joined(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put each stream's pieces together where the first one is, as a terminal would show them."""
-    kept: list[dict[str, Any]] = []
-    streams: dict[str, list[str]] = {}
-    for output in outputs:
-        if output["output_type"] != "stream":
-            kept.append(output)
-            continue
-        if output["name"] not in streams:
-            streams[output["name"]] = []
-            kept.append(output)
-        streams[output["name"]].append(output["text"])
-    for output in kept:
-        if output["output_type"] == "stream":
-            output["text"] = _overwritten("".join(streams[output["name"]]))
-    return kept
-
-
-def _overwritten(text: str) -> str:
-    """Leave out of each line what a carriage return had written over, as of a progress bar."""
-    if "\r" not in text:
-        return text
-    *lines, last = text.split("\n")
-    ended = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
-    body = last.rstrip("\r")
-    return "\n".join([*ended, body.rpartition("\r")[2] + last[len(body) :]])

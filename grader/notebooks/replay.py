@@ -12,8 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from grader.errors import (
     CheckFailed,
     MachineFault,
@@ -22,9 +20,12 @@ from grader.errors import (
     StudentOutOfMemory,
     StudentRaised,
     StudentTimedOut,
+    another_of,
 )
 from grader.notebooks.cells import CodeCell, code_cells, last_positions, needed_for
-from grader.notebooks.kernel import CellDriver, Executed, Harvested, ModelFacts, NotebookStudent
+from grader.notebooks.driver import CellDriver
+from grader.notebooks.figures import Axes, Figure, read_figures
+from grader.notebooks.kernel import Executed, Harvested, ModelFacts, NotebookStudent
 from grader.notebooks.reading import Cell, UnreadableNotebook, read_cells
 from grader.remote import RemoteObject, Unsupported, Value
 from grader.sandbox.command import Notebook
@@ -52,9 +53,6 @@ FULL_RERUNS = 2
 MAX_DEATHS = 10  # starting a worker takes seconds, which no limit on the cells' own time counts
 CHEAP_CELL_S = 5.0
 HARVEST_S = 60.0
-# Of the figures of one cell. The worker keeps to the same, unless somebody else speaks for it.
-MAX_FIGURES, MAX_AXES, MAX_ARTISTS, MAX_BARS, MAX_POINTS = 60, 400, 100, 1000, 20_000
-MAX_DIMENSIONS, MAX_TEXT = 8, 200
 
 
 class CellOutcome(StrEnum):
@@ -67,26 +65,6 @@ class CellOutcome(StrEnum):
     MEMORY = "memory"
     EXITED = "exited"
     NOT_RUN = "not_run"
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """One plot: its labels, y data of each line (n,), heights of bars, shapes of pictures, and texts."""
-
-    title: str
-    xlabel: str
-    ylabel: str
-    lines: tuple[np.ndarray, ...]
-    bars: tuple[float, ...]
-    images: tuple[tuple[int, ...], ...]
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure that a cell showed, or left open at its end."""
-
-    axes: tuple[Axes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +291,7 @@ class Replay:
         try:
             executed, outputs = self._driver(self._index_of(cell))
             fault = executed.fault
-            figures = _figures(executed.figures)
+            figures = read_figures(executed.figures)
         except StudentFault as error:  # and the worker is gone
             fault = error
             self._deadly.add(cell.position)
@@ -454,9 +432,7 @@ class Replay:
         """Return the fault of the first cell that failed; one of its kind, for a check adds to it."""
         for run in runs:
             if (fault := self._faults.get(run.position)) is not None:
-                if isinstance(fault, StudentRaised):
-                    return StudentRaised(str(fault), exception_type=fault.exception_type)
-                return type(fault)(str(fault))
+                return another_of(fault)
         return CheckFailed(f"the cells of {question.upper()} left nothing behind")
 
 
@@ -546,60 +522,6 @@ def _printed(outputs: Sequence[Mapping[str, Any]]) -> str:
         return text
     half = MAX_PRINTED // 2
     return f"{text[:half]}\n[{len(text) - 2 * half} characters are left out here]\n{text[-half:]}"
-
-
-# ------------------------------------------------------------------------------------ figures
-
-
-def _figures(found: Value) -> tuple[Figure, ...]:
-    """Read the figures of a cell; one that is described in no known way, or is too large, is none."""
-    figures = []
-    axes_left = MAX_AXES
-    for each in (found if isinstance(found, list) else [])[:MAX_FIGURES]:
-        with contextlib.suppress(TypeError, ValueError, LookupError, AttributeError):
-            axes = tuple(map(_axes, _listed(each["axes"], axes_left)))
-            axes_left -= len(axes)
-            figures.append(Figure(axes))
-    return tuple(figures)
-
-
-def _axes(found: Mapping[str, Value]) -> Axes:
-    most = MAX_ARTISTS
-    return Axes(
-        title=_string(found["title"]),
-        xlabel=_string(found["xlabel"]),
-        ylabel=_string(found["ylabel"]),
-        lines=tuple(_vector(line, MAX_POINTS) for line in _listed(found["lines"], most)),
-        bars=tuple(map(float, _vector(found["bars"], MAX_BARS))),
-        images=tuple(
-            tuple(map(_size, _listed(shape, MAX_DIMENSIONS))) for shape in _listed(found["images"], most)
-        ),
-        texts=tuple(map(_string, _listed(found["texts"], most))),
-    )
-
-
-def _listed(value: Value, most: int) -> list[Value]:
-    if not isinstance(value, list) or len(value) > most:
-        raise TypeError
-    return value
-
-
-def _vector(value: Value, most: int) -> np.ndarray:
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind != "f" or value.size > most:
-        raise TypeError
-    return value
-
-
-def _size(value: Value) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError
-    return value
-
-
-def _string(value: Value) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise TypeError
-    return value
 
 
 def replay_of(work: NotebookWork, options: ReplayOptions, *, scratch: Path) -> Replay:

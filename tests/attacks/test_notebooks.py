@@ -17,9 +17,11 @@ from grader import pipeline
 from grader.datasets import serve
 from grader.errors import SandboxUnavailable
 from grader.notebooks.cells import code_cells, needed_for
-from grader.notebooks.kernel import MAX_MESSAGES_BYTES, CellDriver, Executed, _messages
+from grader.notebooks.driver import CellDriver
+from grader.notebooks.figures import read_figures
+from grader.notebooks.kernel import MAX_MESSAGES_BYTES, Executed, _messages
 from grader.notebooks.reading import Cell
-from grader.notebooks.replay import MAX_DEATHS, CellOutcome, _figures
+from grader.notebooks.replay import MAX_DEATHS, CellOutcome
 from grader.reports.schema import Report
 from grader.sandbox.usage import holds_more
 from grader.scratch import remove_tree
@@ -133,12 +135,12 @@ FORGED_FIGURES = {
 
 @pytest.mark.parametrize("name", FORGED_FIGURES)
 def test_a_figure_that_was_forged_or_is_too_large_is_none(name):
-    assert not any(figure.axes for figure in _figures(FORGED_FIGURES[name]))
+    assert not any(figure.axes for figure in read_figures(FORGED_FIGURES[name]))
 
 
 def test_right_figures_are_read_and_only_so_many():
-    assert len(_figures([{"axes": [PLOT]}])[0].axes) == 1
-    assert len(_figures([{"axes": [PLOT]}] * 100_000)) == 60
+    assert len(read_figures([{"axes": [PLOT]}])[0].axes) == 1
+    assert len(read_figures([{"axes": [PLOT]}] * 100_000)) == 60
 
 
 FORGED_MESSAGES = {
