@@ -172,7 +172,7 @@ def test_a_picture_below_a_cell_that_plots_nothing_is_impossible():
     "stored, source",
     [
         (stream("Downloading https://zenodo.org/bloodmnist.npz\n"), "x = Blood(a)"),
-        (stream("Using downloaded and verified file: /root/.medmnist\n"), "x = Blood(a)"),
+        (stream("Using downloaded and verified file: /home/student/.medmnist\n"), "x = Blood(a)"),
         (stream("UserWarning: 2 workers\n", "stderr"), "x = f(a)"),
         (stream("Tesla T4\n"), "if torch.cuda.is_available():\n    print(torch.cuda.get_device_name())"),
         (picture(), "plt.plot(x)\nplt.show()"),
