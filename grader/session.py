@@ -124,10 +124,8 @@ class _Process:
         empty, temporary = private / "empty", scratch / "temporary"
         empty.mkdir()
         temporary.mkdir()
-        for folder in (
-            scratch,
-            temporary,
-        ):  # a notebook's copy lies in there, and its worker may be another user
+        # A notebook's copy lies in there, and its worker may be another user.
+        for folder in (scratch, temporary):
             folder.chmod(PASSED_THROUGH)
         environment = {**own_process_environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         with self._log.open("wb") as log:
