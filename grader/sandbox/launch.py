@@ -18,6 +18,7 @@ import grader
 from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Isolation
 from grader.sandbox.command import Command, Notebook, Worker
+from grader.sandbox.machine import OWN_THREADS
 from grader.sandbox.policy import Policy
 from grader.sandbox.providers import LEVEL_NAMES, Provider
 from grader.sandbox.usage import namespace_depth
@@ -178,12 +179,13 @@ def _start_request(
                 *policy.standard_library_entries,
                 *view.entries,
                 *served,
-                *(path for path in devices if not path.startswith("/dev/")),
+                *(path for path in devices if not path.startswith(("/dev/", OWN_THREADS))),
                 str(root),
             ],
             "list_only": list(policy.standard_library),
             "write": list(policy.write),
             "command": [path for path in devices if path.startswith("/dev/")],
+            "own": [path for path in devices if path == OWN_THREADS],
             "change": [] if notebook is None else [str(root)],
         },
         "notebook": _notebook_request(notebook),

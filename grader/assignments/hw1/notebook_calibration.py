@@ -31,10 +31,12 @@ ACTIVATIONS = {"q5.3": "tanh", "q5.4": "relu"}
 METHODS = ("zero", "small_random", "xavier", "he")
 # Some of the usual ways to scale pixels: x -> (x - mean) / deviation, for x between 0 and 1.
 SCALINGS = {"unit": (0.0, 1.0), "half": (0.5, 0.5), "standard": (0.1307, 0.3081)}
+# The handout asks for batches of 256; who takes others is judged by the same bands.
+_DIGIT_WAYS = (("unit", 256), ("standard", 256), ("half", 256), ("unit", 64), ("unit", 512))
 WAYS = {
     "q4.2": (("half", 64), ("unit", 64), ("half", 128), ("unit", 32)),
-    "q5.3": (("unit", 256), ("standard", 64), ("half", 256), ("unit", 64), ("unit", 512)),
-    "q5.4": (("unit", 256), ("standard", 64), ("half", 256), ("unit", 64), ("unit", 512)),
+    "q5.3": _DIGIT_WAYS,
+    "q5.4": _DIGIT_WAYS,
 }
 _UNSEEN = 2000
 
