@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from grader.datasets import serve
-from grader.errors import CheckFailed, StudentExited, StudentFault, StudentRaised
+from grader.errors import CheckFailed, MachineFault, StudentExited, StudentFault, StudentRaised
 from grader.notebooks.replay import CellOutcome
 from grader.sandbox.machine import device_files, has_gpu
 from tests.contract.notebooks import replayed
@@ -303,6 +303,17 @@ def test_what_a_check_calls_finds_its_names_as_they_were_after_the_question(fold
         student.begin_check("q6.7.own", seed=1)
         assert student.call_with_tensors(harvest.value("count"), None) == 51 * 100.0
         assert replay.after("q6.7").value("nn") == "mytorch"
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU of NVIDIA's here")
+def test_a_gpu_that_cannot_be_used_is_our_fault_and_not_silently_the_processor(folder, confining_provider):
+    with (
+        pytest.raises(
+            MachineFault, match="no GPU that it can use inside the sandbox"
+        ),
+        replayed(folder, "1", provider=confining_provider, devices=("/dev/null",)),
+    ):
+        pass
 
 
 @pytest.mark.needs_cuda
