@@ -7,6 +7,7 @@ import errno
 import importlib.util
 import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +18,9 @@ from typing import Any
 import grader
 from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Isolation
-from grader.sandbox.command import Command, Notebook, Worker
+from grader.sandbox.command import Notebook, Worker
 from grader.sandbox.policy import Policy
+from grader.sandbox.processes import Process, SpawnedProcess
 from grader.sandbox.providers import LEVEL_NAMES, Provider
 from grader.sandbox.usage import namespace_depth
 from grader.sandbox.views import View
@@ -93,23 +95,22 @@ def _spawn(
 ) -> WorkerProcess:
     libraries = json.dumps({"entries": view.importable(), "temporary_folder": view.temporary_folder})
 
-    def command(descriptor: int) -> Command:
-        return provider.wrap(
-            Worker(
-                # Without the virtual environment around it: the worker's libraries come from its view.
-                interpreter=Path(sys.executable).resolve(),
-                arguments=(*INTERPRETER_FLAGS, str(WORKER_FOLDER), str(descriptor), libraries),
-                root=root,
-                folder=WORKER_FOLDER,
-                policy=policy,
-                view=view,
-                notebook=notebook,
-            )
+    def start(connection: socket.socket) -> Process:
+        worker = Worker(
+            # Without the virtual environment around it: the worker's libraries come from its view.
+            interpreter=Path(sys.executable).resolve(),
+            arguments=(*INTERPRETER_FLAGS, str(WORKER_FOLDER), str(connection.fileno()), libraries),
+            root=root,
+            folder=WORKER_FOLDER,
+            policy=policy,
+            view=view,
+            notebook=notebook,
         )
+        return SpawnedProcess(provider.wrap(worker), connection)
 
     try:
         return WorkerProcess(
-            command,
+            start,
             policy,
             scratch=None if notebook is None else root,
             # A limit on a process's data does not count memory that it shares, be it with nobody.
