@@ -99,6 +99,7 @@ class Kernel:
         with contextlib.suppress(Exception):
             _use_plain_progress_bars()
         self._figures_module = importlib.import_module("_grader_worker.figures")
+        self._figures_module.settle_in()
         self._figures_module.when_shown(self._record.figure)
         self._shell = make_shell(self._root, self._record, home)
         os.chdir(self._root)
