@@ -196,7 +196,7 @@ def _start_request(process: WorkerProcess, order: _Order, *, canary: str) -> dic
             **process.command.limits,
         },
         "files": file_rules(policy, view, order.root, notebook),
-        "notebook": _notebook_request(notebook),
+        "notebook": _notebook_request(notebook, view),
         "probes": {
             "canaries": [canary, *_out_of_sight(view)],
             "folders": [tempfile.gettempdir(), *own_folders, package, *SHARED_FOLDERS],
@@ -233,11 +233,12 @@ def file_rules(policy: Policy, view: View, root: Path, notebook: Notebook | None
     }
 
 
-def _notebook_request(notebook: Notebook | None) -> dict[str, Any] | None:
+def _notebook_request(notebook: Notebook | None, view: View) -> dict[str, Any] | None:
     if notebook is None:
         return None
     data = None if notebook.data is None else str(notebook.data)
-    return {"data": data, "fast_data": notebook.fast_data, "seed": notebook.seed}
+    wanted = {"data": data, "fast_data": notebook.fast_data, "seed": notebook.seed}
+    return wanted | {"preload": list(view.preload)}
 
 
 def _out_of_sight(view: View) -> Iterator[str]:

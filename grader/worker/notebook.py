@@ -91,6 +91,9 @@ class Kernel:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         home = os.path.join(self._root, home)  # noqa: PTH118
         self._settle_in(home)
+        for name in self._wanted["preload"]:  # which a zygote has done already: what cells see is the same
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
         self._torch = importlib.import_module("torch")
         self._torch.manual_seed(self._wanted["seed"])
         if self._wanted["data"] is not None:
