@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cell_names, seeding, tensors
+from . import cell_names, libraries, seeding, tensors
 from .protocol import Json
 from .session import Separately, Session, describe_fault
 
@@ -91,9 +91,7 @@ class Kernel:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         home = os.path.join(self._root, home)  # noqa: PTH118
         self._settle_in(home)
-        for name in self._wanted["preload"]:  # which a zygote has done already: what cells see is the same
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
+        libraries.load(self._wanted["preload"])  # or a zygote did: what cells find is the same
         self._torch = importlib.import_module("torch")
         self._torch.manual_seed(self._wanted["seed"])
         if self._wanted["data"] is not None:

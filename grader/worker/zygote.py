@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import importlib
 import json
 import os
 import select
@@ -23,7 +22,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import confinement, seeding
+from . import confinement, libraries, seeding
 
 MAX_MESSAGE = 4096
 CLONE_VM = 0x00000100
@@ -44,7 +43,6 @@ def attend(control: socket.socket, order: Mapping[str, Any]) -> tuple[int, dict[
         confinement.apply_landlock(confinement.FileRules(**files))
     set_by_libraries = _preload(order["preload"], order["home"])
     confinement.become_unreadable()
-    gc.collect()
     gc.freeze()  # or the first collection in each worker would copy all of it
     control.send(READY)
     return _Zygote(control, threads).serve(), set_by_libraries
@@ -56,8 +54,7 @@ def _preload(names: Sequence[str], home: str) -> dict[str, str]:
     given = dict.fromkeys(SETTINGS, home) | {"MPLBACKEND": "module://_grader_worker.figures"}
     os.environ |= given
     tempfile.tempdir = home
-    for name in names:
-        importlib.import_module(name)
+    libraries.load(names)
     tempfile.tempdir = temporary
     added = {name: value for name, value in os.environ.items() if name not in around}
     for name in added:
