@@ -21,11 +21,12 @@ from grader.client import Student
 from grader.errors import MachineFault
 from grader.records import ZygoteOffer
 from grader.sandbox import launch
+from grader.sandbox.command import Command, Notebook
 from grader.sandbox.forked import NoZygote, ZygoteClient
 from grader.sandbox.policy import read_policy
 from grader.sandbox.processes import SpawnedProcess
-from grader.sandbox.providers import PROVIDERS
-from grader.sandbox.usage import innermost, is_running, usage_of
+from grader.sandbox.providers import BUBBLEWRAP, CONFINED, PROVIDERS
+from grader.sandbox.usage import children_of, innermost, is_running, usage_of
 from grader.sandbox.views import read_view
 from grader.sandbox.zygote import Zygote
 from tests.contract.notebooks import lent_zygote, notebook_of, replayed, was_forked
@@ -107,7 +108,7 @@ def owned(name):
         yield lambda: stack.enter_context(Zygote(provider=name, min_isolation=1, policy=POLICY, view="numpy"))
 
 
-def student_of(client: ZygoteClient, folder: str = "one") -> Student:
+def student_of(client: ZygoteClient, folder: str = "one", *, notebook: Notebook | None = None) -> Student:
     root = write_package(client.offer.scratch / folder, mytorch__nn__modules__activation=CURIOUS)
     (root / "secret.txt").write_text("of this submission")
     opened = Student(
@@ -117,6 +118,7 @@ def student_of(client: ZygoteClient, folder: str = "one") -> Student:
         policy=POLICY,
         places=PLACES,
         view="numpy",
+        notebook=notebook,
         zygote=client,
     )
     opened.begin_check("test", seed=0)
@@ -129,8 +131,12 @@ def do(student: Student, what: str, *facts):
 
 def zygote_of(student: Student) -> int:
     """Return the process id of the process that a worker was forked from."""
-    lines = Path(f"/proc/{student.worker_process_id}/status").read_text().splitlines()
+    lines = status_of(student.worker_process_id)
     return next(int(line.split()[1]) for line in lines if line.startswith("PPid:"))
+
+
+def status_of(process_id: int) -> list[str]:
+    return Path(f"/proc/{process_id}/status").read_text().splitlines()
 
 
 def until(is_so) -> bool:
@@ -188,18 +194,23 @@ def test_what_a_forked_worker_prints_is_its_own(client):
 # -------------------------------------------------------------------------------- kept apart
 
 
-def test_siblings_cannot_reach_each_other_nor_the_zygote(client):
-    with student_of(client) as one, student_of(client, "two") as two:
+@pytest.mark.parametrize("notebook", [None, Notebook()], ids=["that reads", "that writes"])
+def test_siblings_cannot_reach_each_other_nor_the_zygote(client, notebook):
+    with (
+        student_of(client, notebook=notebook) as one,
+        student_of(client, "two", notebook=notebook) as two,
+    ):
         zygote = zygote_of(one)
         assert zygote_of(two) == zygote
         # In a namespace of their own they have other numbers, and those can be guessed.
         process_ids = [two.worker_process_id, zygote, os.getpid(), *range(1, 6)]
         names = [str(two._root), str(client.offer.scratch), str(client.offer.data)]
         found = do(one, "tried", names, process_ids, 64)
-        own = [each for each in found if each.startswith("('descriptor'")]
-        assert found == own, found
-        assert len(own) == 1  # its own socket
+        assert [each.partition(", ")[0] for each in found] == ["('descriptor'"], found  # its own socket
+        its_own = [each.partition(",")[0] for each in do(one, "tried", [str(one._root)], [], 0)]
+        assert its_own == ["('read'", "('list'", *(["('write'"] if notebook else [])]
         assert (two._root / "secret.txt").read_text() == "of this submission"
+        assert sorted(each.name for each in two._root.iterdir()) == ["mytorch", "secret.txt"]
         assert is_running(zygote)
         assert do(two, "said", "still here") == 1
 
@@ -380,6 +391,30 @@ def test_a_line_to_nobody_gives_no_worker(tmp_path):
     assert client.is_lost
 
 
+def test_where_the_first_provider_does_not_start_the_next_one_that_can_fork_is_taken(monkeypatch, available):
+    if_here(available["confined"])
+    broken = dataclasses.replace(BUBBLEWRAP, missing=lambda: None, wrap=lambda _: Command(("false",), {}))
+    monkeypatch.setattr("grader.sandbox.zygote.candidates", lambda *_: [broken, CONFINED])
+    with Zygote(provider="auto", min_isolation=1, policy=POLICY, view="numpy") as zygote:
+        assert until(lambda: not is_running(zygote.process_id))
+        with zygote.lent() as offer, ZygoteClient(offer) as client, student_of(client) as student:
+            assert was_forked(student)
+            assert student.isolation.provider == "confined"
+
+
+def test_nothing_is_forked_for_another_provider_or_for_files_out_of_its_reach(client, folder):
+    offer = client.offer
+    view, provider = read_view("numpy"), next(each for each in PROVIDERS if each.name == offer.provider)
+    inside, data = offer.scratch / "one", offer.data / "data"
+    assert client.can_fork(provider, view, inside, None)
+    assert client.can_fork(provider, view, inside, Notebook(data))
+    assert not client.can_fork(provider, view, folder, None)
+    assert not client.can_fork(provider, view, inside, Notebook(folder))
+    assert not client.can_fork(provider, view, inside, Notebook(data, devices=("/dev/nvidia0",)))
+    assert not client.can_fork(dataclasses.replace(provider, name="account"), view, inside, None)
+    assert not client.can_fork(provider, dataclasses.replace(view, name="experiments"), inside, None)
+
+
 def test_where_no_provider_can_fork_there_is_no_zygote_and_nothing_is_said():
     for provider in ("separate", "account", "no-such-sandbox"):
         with Zygote(provider=provider, min_isolation=1, policy=POLICY) as zygote, zygote.lent() as offer:
@@ -485,6 +520,51 @@ def test_a_submission_gets_the_same_report_with_and_without_a_zygote(name, folde
         reports.append(timeless(graded.report.model_dump(mode="json")))
     assert reports[0] == reports[1]
     assert reports[0]["score"] > 0
+
+
+@needs_experiments
+def test_the_submissions_of_one_command_share_a_zygote(name, folder):
+    options = pipeline.GradeOptions(questions=("q5.1",), sandbox=name)
+    plan = pipeline.prepare(options)
+    parents = []
+
+    def note(event):
+        if "replaying the notebook: cell" in (event.note or ""):
+            worker = innermost(zygote.process_id)
+            parents.append(next(line for line in status_of(worker) if line.startswith("PPid:")))
+
+    with pipeline.zygote_for(plan, options) as zygote:
+        for each in ("first", "second"):
+            (folder / each).mkdir()
+            (folder / each / "homework.ipynb").write_bytes(notebook_of("## Q5.1", "initialize_weights = 1"))
+            graded = pipeline.grade(folder / each, options, plan=plan, on_event=note, zygote=zygote)
+            assert graded.error is None
+        assert len(parents) == 2
+        assert parents[0] == parents[1] == f"PPid:\t{innermost(zygote.process_id)}"
+
+
+@needs_experiments
+def test_a_run_of_the_checks_that_is_killed_leaves_no_worker_and_no_file(name, folder):
+    options = pipeline.GradeOptions(questions=("q5.1",), sandbox=name)
+    plan = pipeline.prepare(options)
+    workers = []
+
+    def kill(event):
+        if "replaying the notebook: cell" in (event.note or ""):
+            workers.append(innermost(zygote.process_id))
+            (run,) = set(children_of(os.getpid())) - {zygote.process_id}
+            os.kill(run, signal.SIGKILL)
+
+    (folder / "homework.ipynb").write_bytes(notebook_of("## Q5.1", "while True:\n    pass"))
+    with pipeline.zygote_for(plan, options) as zygote:
+        graded = pipeline.grade(folder, options, plan=plan, on_event=kill, zygote=zygote)
+        assert "SIGKILL" in graded.report.status_reason
+        assert workers
+        assert not any(map(is_running, workers))
+        playground = zygote._folder
+        left = [each.name for kind in ("scratch", "data") for each in (playground / kind).iterdir()]
+        assert not [each for each in left if not each.startswith(".home-")]  # which is the zygote's own
+    assert not playground.exists()
 
 
 INITIALISE = """
