@@ -17,6 +17,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ MAX_MESSAGE = 4096
 CLONE_VM = 0x00000100
 SETTINGS = ("HOME", "MPLCONFIGDIR", "IPYTHONDIR", "TMPDIR")
 READY = b"r"
+MOST_DESCRIPTORS = 4096
 
 
 def attend(control: socket.socket, order: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
@@ -42,6 +44,8 @@ def attend(control: socket.socket, order: Mapping[str, Any]) -> tuple[int, dict[
         files = {name: tuple(paths) for name, paths in order["files"].items()}
         confinement.apply_landlock(confinement.FileRules(**files))
     set_by_libraries = _preload(order["preload"], order["home"])
+    if holds_devices():
+        raise SystemExit("a library has opened a device, which its forks would share")
     confinement.become_unreadable()
     gc.freeze()  # or the first collection in each worker would copy all of it
     control.send(READY)
@@ -117,21 +121,20 @@ class _Zygote:
 
     def _fork(self, client: socket.socket, number: int, descriptors: Sequence[int]) -> int | None:
         """Fork a worker with a socket and a pipe to print to; return in it with the socket's descriptor."""
-        connection, output = descriptors
-        zygote = os.getpid()
+        zygote, refused = os.getpid(), ""
         try:
+            connection, output = descriptors
             process_id = os.fork() if is_single_threaded(self._threads) else None
-        except OSError as error:
-            self._tell(client, {"number": number, "refused": error.strerror or str(error)})
+        except (OSError, ValueError) as error:  # no more processes, or no more descriptors
+            process_id, refused = None, str(error)
+        if process_id == 0:
+            return self._become_worker(client, number, connection, output, zygote)
+        if process_id is None:
+            self._tell(client, {"number": number, "refused": refused or "there is more than one thread"})
         else:
-            if process_id == 0:
-                return self._become_worker(client, number, connection, output, zygote)
-            if process_id is None:
-                self._tell(client, {"number": number, "refused": "there is more than one thread"})
-            else:
-                self._workers[process_id] = client.fileno(), number
-        os.close(connection)
-        os.close(output)
+            self._workers[process_id] = client.fileno(), number
+        for descriptor in descriptors:
+            os.close(descriptor)
         return None
 
     def _become_worker(
@@ -211,7 +214,19 @@ class _Zygote:
             client.send(json.dumps(message).encode(), socket.MSG_DONTWAIT)
 
 
-# ------------------------------------------------------------------------------------- threads
+# -------------------------------------------------------------------------- fit to be forked
+
+
+def holds_devices() -> bool:
+    """Say whether this process has opened a device, such as a GPU, which none of its forks could use."""
+    return any(map(_is_a_device, range(3, min(os.sysconf("SC_OPEN_MAX"), MOST_DESCRIPTORS))))
+
+
+def _is_a_device(descriptor: int) -> bool:
+    try:
+        return stat.S_ISCHR(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
 
 
 def _open_list_of_threads() -> int | None:

@@ -246,6 +246,21 @@ os._exit(0)
 """
 
 
+def test_a_process_with_an_open_device_is_seen_to_have_one():
+    command = [sys.executable, "-c", DEVICE]
+    seen = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert seen.stdout.split() == ["False", "True"]
+
+
+DEVICE = """
+import os
+from grader.worker.zygote import holds_devices
+print(holds_devices())
+os.open("/dev/zero", os.O_RDONLY)
+print(holds_devices())
+"""
+
+
 # ------------------------------------------------------------------------------------- endings
 
 
