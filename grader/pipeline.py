@@ -32,7 +32,7 @@ from grader.records import GradingRequest
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
 from grader.rubric import load_rubric
 from grader.sandbox import default_limits
-from grader.sandbox.machine import device_files, has_gpu
+from grader.sandbox.machine import has_gpu
 from grader.sandbox.policy import read_policy
 from grader.sandbox.providers import PROVIDERS
 from grader.sandbox.zygote import Zygote
@@ -154,15 +154,15 @@ def prepare(options: GradeOptions) -> Plan:
 
 @contextmanager
 def zygote_for(plan: Plan, options: GradeOptions) -> Iterator[Zygote | None]:
-    """Have a notebook's libraries loaded once for all gradings in the block; None where none is replayed."""
-    if not (options.use_zygote and plan.uses_notebook):
+    """Have a notebook's libraries loaded once for all gradings in the block.
+
+    None where no notebook is replayed, and where one is on a GPU: see sandbox/zygote.py.
+    """
+    if not (options.use_zygote and plan.uses_notebook) or _device(options.device, plan) == "cuda":
         yield None
         return
     with Zygote(
-        provider=options.sandbox,
-        min_isolation=options.min_isolation,
-        policy=read_policy(),
-        devices=device_files() if _device(options.device, plan) == "cuda" else (),
+        provider=options.sandbox, min_isolation=options.min_isolation, policy=read_policy()
     ) as zygote:
         yield zygote
 

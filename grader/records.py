@@ -27,7 +27,6 @@ class ZygoteOffer:
     descriptor: int
     provider: str
     view: str
-    devices: tuple[str, ...]
     scratch: Path
     data: Path
 
@@ -149,7 +148,7 @@ def _offer_from_record(record: Mapping[str, Any] | None) -> ZygoteOffer | None:
     if record is None:
         return None
     folders = {name: Path(record[name]) for name in ("scratch", "data")}
-    return ZygoteOffer(**{**record, **folders, "devices": tuple(record["devices"])})
+    return ZygoteOffer(**{**record, **folders})
 
 
 def _check_from_record(record: Mapping[str, Any]) -> Check:

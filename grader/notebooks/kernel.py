@@ -92,11 +92,16 @@ class NotebookStudent(Student):
         try:
             # A name that nothing from an earlier life of this notebook can lie in wait under.
             step = {"op": "prepare", "home": f".home-{secrets.token_hex(8)}"}
-            self.run([Call(step, "starting the notebook's kernel")], seconds=PREPARE_SECONDS)
+            found = self.run([Call(step, "starting the notebook's kernel")], seconds=PREPARE_SECONDS)[0]
         except StudentFault as fault:
             printed = bytes(process.output.last or process.output.first)[-400:].decode("utf-8", "replace")
             told = (printed.strip().splitlines() or [str(fault)])[-1]
             raise MachineFault(f"the notebook's libraries could not be loaded ({told})") from fault
+        if self._notebook is not None and self._notebook.devices and not _finds_gpu(found):
+            raise MachineFault(
+                "PyTorch finds no GPU that it can use inside the sandbox; grade with --device cpu, or see"
+                " `grader doctor`"
+            )
         self._prepared_life = self._life
 
     def read_names(self, sources: Sequence[str]) -> Sequence[tuple[Sequence[str], Sequence[str]]]:
@@ -212,6 +217,10 @@ class NotebookStudent(Student):
         if answer["fault"] is not None:
             fault = describe_raise(answer["fault"], what=what, limits=self.limits)
         return Executed(outputs, answer["figures"], fault)
+
+
+def _finds_gpu(prepared: Value) -> bool:
+    return isinstance(prepared, Mapping) and prepared.get("cuda") is True
 
 
 def _too_long(what: str, seconds: float) -> StudentTimedOut:

@@ -93,8 +93,11 @@ def _for_notebook(root: Path, notebook: Notebook) -> Iterator[str]:
     yield from ("--bind", str(root), str(root))
     if notebook.data is not None:
         yield from ("--ro-bind", str(notebook.data), str(notebook.data))
+    if notebook.devices:
+        yield from ("--proc", "/proc")  # of its own processes alone; the file rules say what is read of it
     for path in notebook.devices:
-        yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
+        if not path.startswith("/proc/"):
+            yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
 
 
 def _libraries_of_others(policy: Policy) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grader.sandbox.machine import holds_driver
 from grader.sandbox.policy import Policy
 from grader.sandbox.views import View
 
@@ -39,7 +40,12 @@ class Worker:
     @property
     def environment(self) -> dict[str, str]:
         """Return all environment variables it gets."""
-        return {**self.policy.environment, **self.view.environment}
+        return {**self.policy.environment, **self.view.environment, **self._for_devices()}
+
+    def _for_devices(self) -> dict[str, str]:
+        """Return where the loader finds a GPU's driver, if that is in a folder of its own."""
+        folders = [path for path in (self.notebook.devices if self.notebook else ()) if holds_driver(path)]
+        return {"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,8 @@ class ZygoteClient:
             not self._is_lost
             and (provider.name, view.name) == (offer.provider, offer.view)
             and offer.scratch in root.parents
-            and (notebook is None or (notebook.data is None or offer.data in notebook.data.parents))
-            and (notebook is None or set(notebook.devices) <= set(offer.devices))
+            and (notebook is None or notebook.data is None or offer.data in notebook.data.parents)
+            and not (notebook and notebook.devices)
         )
 
     def fork(self, command: Command, connection: socket.socket) -> ForkedProcess:

@@ -20,6 +20,7 @@ from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Isolation
 from grader.sandbox.command import Notebook, Worker, plain
 from grader.sandbox.forked import NoZygote, ZygoteClient
+from grader.sandbox.machine import OWN_THREADS
 from grader.sandbox.policy import Policy
 from grader.sandbox.processes import Process, SpawnedProcess
 from grader.sandbox.providers import LEVEL_NAMES, Provider
@@ -223,12 +224,13 @@ def file_rules(policy: Policy, view: View, root: Path, notebook: Notebook | None
             *policy.standard_library_entries,
             *view.entries,
             *served,
-            *(path for path in devices if not path.startswith("/dev/")),
+            *(path for path in devices if not path.startswith(("/dev/", OWN_THREADS))),
             str(root),
         ],
         "list_only": list(policy.standard_library),
         "write": list(policy.write),
         "command": [path for path in devices if path.startswith("/dev/")],
+        "own": [path for path in devices if path == OWN_THREADS],
         "change": [] if notebook is None else [str(root)],
     }
 

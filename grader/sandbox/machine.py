@@ -11,7 +11,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from grader import settings
+
 GPU_LOOK_SECONDS = 5.0
+DRIVER_LIBRARY = "libcuda.so.1"
+OWN_THREADS = "/proc/self/task"  # of the worker: CUDA gives its threads names, and does not start without
+# What it reads of the system before it computes; /proc/self is the worker's own.
+DRIVER_READS = (
+    "/proc/driver/nvidia",
+    "/proc/devices",
+    "/proc/cpuinfo",
+    "/proc/stat",
+    "/proc/self/maps",
+    "/proc/self/status",
+    "/proc/self/stat",
+    "/proc/sys/vm/mmap_min_addr",
+    "/sys/module/nvidia",
+    "/sys/devices/system/node",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/memory/block_size_bytes",
+)
+# Where containers and distributions put it that keep it out of /usr/lib: NVIDIA's images, Colab, WSL, NixOS.
+DRIVER_FOLDERS = (
+    "/usr/local/nvidia/lib64",
+    "/usr/lib64-nvidia",
+    "/usr/lib/wsl/lib",
+    "/run/opengl-driver/lib",
+)
 INSTALLERS = {
     "apt-get": "apt-get install -y",
     "dnf": "dnf install -y",
@@ -34,8 +60,21 @@ def device_files() -> tuple[str, ...]:
         return ()
     names = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
     devices = [*sorted(Path("/dev").glob("nvidia[0-9]*")), *(Path("/dev", name) for name in names)]
-    driver = [Path("/proc/driver/nvidia"), Path("/sys/module/nvidia"), Path("/sys/devices/system/node")]
+    driver = (*map(Path, (OWN_THREADS, *DRIVER_READS)), *_driver_folders())
     return tuple(str(path) for path in (*devices, *driver) if path.exists())
+
+
+def holds_driver(folder: str) -> bool:
+    """Whether a folder holds the library through which CUDA is used."""
+    return Path(folder, DRIVER_LIBRARY).exists()
+
+
+def _driver_folders() -> Iterator[Path]:
+    """Yield where the driver's libraries are, beside the system's own folders, in the loader's order."""
+    own = settings.environment_values(["LD_LIBRARY_PATH"]).get("LD_LIBRARY_PATH", "").split(":")
+    for folder in dict.fromkeys((*own, *DRIVER_FOLDERS)):
+        if folder.startswith("/") and holds_driver(folder):
+            yield Path(folder)
 
 
 def has_gpu() -> bool:

@@ -41,7 +41,8 @@ class Zygote:
     """Owns the process and the folders that its workers use, until it is closed.
 
     Enter it in a thread that lives as long: the system ends the process with the thread that started it.
-    Never raises for want of a zygote. `devices` are a GPU's, which workers may be given.
+    Never raises for want of a zygote. There is none for a GPU: what its driver needs of /proc is each
+    worker's own, and the file rules under which a zygote loads its libraries hold for its forks, too.
     """
 
     def __init__(
@@ -51,12 +52,10 @@ class Zygote:
         min_isolation: int,
         policy: Policy,
         view: str = VIEW,
-        devices: Sequence[str] = (),
     ) -> None:
         self._wanted = provider, min_isolation
         self._policy = policy
         self._view_name = view
-        self._devices = tuple(devices)
         self._lock = threading.Lock()
         self._candidates: list[Provider] = []
         self._starts_left = MOST_STARTS
@@ -100,7 +99,6 @@ class Zygote:
                     descriptor=connection.fileno(),
                     provider=self._candidates[0].name,
                     view=self._view_name,
-                    devices=self._devices,
                     scratch=folders[0],
                     data=folders[1],
                 )
@@ -122,7 +120,7 @@ class Zygote:
         scratch, data = folder / "scratch", folder / "data"
         home = scratch / f".home-{secrets.token_hex(8)}"
         home.mkdir(mode=PASSED_THROUGH)
-        notebook = Notebook(data=data, devices=self._devices)
+        notebook = Notebook(data=data)
         order = {
             "id": 1,
             "preload": list(view.preload),

@@ -144,6 +144,7 @@ class FileRules:
     write: tuple[str, ...]
     change: tuple[str, ...] = ()
     command: tuple[str, ...] = ()  # devices of a GPU, which are worked by ioctl
+    own: tuple[str, ...] = ()  # of this process in /proc, to read and set
 
 
 def landlock_abi() -> int:
@@ -191,6 +192,8 @@ def _path_rules(rules: FileRules) -> Iterator[tuple[str, int]]:
         yield path, READ_FILE | WRITE_FILE
     for path in rules.change:
         yield path, CHANGE
+    for path in rules.own:
+        yield path, READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE
     for path in rules.command:
         yield path, READ_FILE | WRITE_FILE | COMMAND_DEVICE
 
@@ -202,7 +205,7 @@ def _allow_path(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None
         return  # nothing there to be allowed
     try:
         if not os.path.isdir(path):  # noqa: PTH112 -- a file takes file rights only
-            access &= READ_FILE | WRITE_FILE | COMMAND_DEVICE
+            access &= READ_FILE | WRITE_FILE | TRUNCATE | COMMAND_DEVICE
         attribute = struct.pack("<Qi", access, descriptor)
         result = libc.syscall(LANDLOCK_ADD_RULE, ruleset, LANDLOCK_RULE_PATH_BENEATH, attribute, 0)
         _checked(result, f"landlock_add_rule({path})")
@@ -221,6 +224,7 @@ X32_BIT = 0x40000000
 CLONE_THREAD = 0x00010000
 CLONE_NAMESPACES = 0x7E020000  # every CLONE_NEW… flag that clone() takes
 O_WRONLY, O_RDWR, O_TRUNC = 0o1, 0o2, 0o1000
+AF_UNIX, SOCK_SEQPACKET, SOCK_CLOEXEC = 1, 5, 0o2000000
 HIGHEST_STATUS = 127
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
@@ -268,12 +272,18 @@ def seccomp_program(
             (syscalls.PRETENDED_IN_A_SCRATCH_FOLDER, REFUSE | NO_ERROR),
         ]
     if has_gpu:
-        answers.append(({name: syscalls.CONDITIONAL[name] for name in ("ioctl", "madvise")}, ALLOW))
+        answers += [
+            ({name: syscalls.CONDITIONAL[name] for name in ("ioctl", "madvise")}, ALLOW),
+            (syscalls.FOR_A_GPU, ALLOW),
+            (syscalls.PRETENDED_FOR_A_GPU, REFUSE | NO_ERROR),
+            (syscalls.NOT_FOUND_FOR_A_GPU, REFUSE | errno.ENOENT),
+        ]
     for table, answer in answers:
         for numbers in table.values():
             if (number := numbers[column]) is not None:
                 program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, answer)]
-    for name, body in _conditions(process_id).items():
+    conditions = _conditions(process_id) | ({"socket": _when_unix_and_in_order()} if has_gpu else {})
+    for name, body in conditions.items():
         if (number := syscalls.CONDITIONAL[name][column]) is not None:
             program += [(EQUAL, 0, len(body), number), *body]
     return [*program, (RETURN, 0, 0, REFUSE | errno.EPERM)]
@@ -299,6 +309,16 @@ def _conditions(process_id: int) -> dict[str, list[Instruction]]:
         "sendto": plain,
         "recvfrom": plain,
     }
+
+
+def _when_unix_and_in_order() -> list[Instruction]:
+    """Allow sockets of the one kind that a GPU's driver makes, AF_UNIX and SOCK_SEQPACKET."""
+    return [
+        (LOAD, 0, 0, ARGUMENTS_AT),
+        (EQUAL, 1, 0, AF_UNIX),
+        (RETURN, 0, 0, REFUSE | errno.EPERM),
+        *_when_argument_is(1, (SOCK_SEQPACKET, SOCK_SEQPACKET | SOCK_CLOEXEC)),
+    ]
 
 
 def _when_argument_is(index: int, values: Sequence[int]) -> list[Instruction]:

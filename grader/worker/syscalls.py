@@ -163,6 +163,26 @@ PRETENDED_IN_A_SCRATCH_FOLDER: dict[str, Numbers] = {
     "utimensat": (280, 88),
 }
 
+# What a GPU's driver does beside working its devices: it says on which processors its threads stay and near
+# which of them its memory lies, and has a socket on which other processes could ask it to share. Nobody can:
+# connections are neither taken here (there is no `accept`) nor made.
+FOR_A_GPU: dict[str, Numbers] = {
+    "sched_setaffinity": (203, 122),
+    "mbind": (237, 235),
+    "get_mempolicy": (239, 236),
+    "set_mempolicy": (238, 237),
+    "bind": (49, 200),
+    "listen": (50, 201),
+}
+
+# It looks for a daemon that would share the GPU, and is to find that there is none.
+PRETENDED_FOR_A_GPU: dict[str, Numbers] = {
+    "setsockopt": (54, 208),
+}
+NOT_FOUND_FOR_A_GPU: dict[str, Numbers] = {
+    "connect": (42, 203),
+}
+
 # Allowed for some arguments only; `confinement.py` says which.
 CONDITIONAL: dict[str, Numbers] = {
     "clone": (56, 220),
@@ -179,6 +199,7 @@ CONDITIONAL: dict[str, Numbers] = {
     "exit_group": (231, 94),
     "kill": (62, 129),
     "tgkill": (234, 131),
+    "socket": (41, 198),
     "sendto": (44, 206),
     "recvfrom": (45, 207),
 }

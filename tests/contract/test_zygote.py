@@ -397,7 +397,6 @@ def test_a_line_to_nobody_gives_no_worker(tmp_path):
         descriptor=ours.fileno(),
         provider="confined",
         view="numpy",
-        devices=(),
         scratch=tmp_path,
         data=tmp_path,
     )

@@ -47,7 +47,6 @@ def test_a_zygote_is_offered_as_it_was_lent():
         descriptor=7,
         provider="confined",
         view="experiments",
-        devices=("/dev/nvidia0",),
         scratch=Path("/playground/scratch/run"),
         data=Path("/playground/data/run"),
     )

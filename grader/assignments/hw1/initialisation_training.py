@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.assignments.hw1.initialisation import call, draw, draws_as_asked
-from grader.assignments.hw1.notebook_calibration import Bands
+from grader.assignments.hw1.notebook_bands import Bands
 from grader.assignments.hw1.notebook_figures import not_drawn
 from grader.assignments.hw1.notebook_values import METHODS, by_method, numbers, require_share, single
 from grader.checks.closeness import require_number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grader.assignments.hw1 import notebook_calibration
+from grader.assignments.hw1 import notebook_bands
 from grader.assignments.hw1.hidden import test_q4_2
 from tests.suite_runner import failed_checks, judge_notebook
 from tests.unit.assignments import right_blood as right
@@ -17,7 +17,7 @@ QUESTIONS = ("q4.1", "q4.2", "q4.3", "q4.4")
 
 @pytest.fixture(autouse=True)
 def _bands_of_these_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    bands = notebook_calibration.Bands("sample", {"unseen": (0.7, 1.0)}, {"unseen": 0.6})
+    bands = notebook_bands.Bands("sample", {"unseen": (0.7, 1.0)}, {"unseen": 0.6})
     monkeypatch.setattr(test_q4_2, "read_bands", lambda *_, **__: bands)
 
 

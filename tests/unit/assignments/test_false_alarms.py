@@ -57,7 +57,7 @@ def test_every_check_of_the_notebook_that_judges_draws_or_trainings_states_its_r
     draws = {
         name
         for name in notebook
-        if {"statistics", "notebook_calibration"} & _globals_used(function_of(DECLARED[name]))
+        if {"statistics", "notebook_bands"} & _globals_used(function_of(DECLARED[name]))
     }
     assert draws <= stated
     assert {"q4.2.learns", "q5.1.he", "q5.2.stats_values", "q5.3.reproduced", "q5.4.accuracy_bands"} <= stated

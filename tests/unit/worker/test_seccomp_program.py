@@ -186,3 +186,26 @@ def test_only_a_gpu_is_worked_by_any_ioctl(machine):
     number = syscalls.CONDITIONAL["ioctl"][syscalls.COLUMNS[machine]]
     assert judge(machine, number, (5, 0xC020462A)) == REFUSED
     assert judge(machine, number, (5, 0xC020462A), has_gpu=True) == ALLOW
+
+
+@MACHINES
+def test_a_gpus_driver_may_have_a_socket_that_nobody_can_talk_to(machine):
+    column = syscalls.COLUMNS[machine]
+    socket = syscalls.CONDITIONAL["socket"][column]
+    unix_in_order, unix_stream, internet = (1, 0x80005), (1, 0x80001), (2, 0x80005)
+    assert judge(machine, socket, unix_in_order) == REFUSED
+    assert judge(machine, socket, unix_in_order, has_gpu=True) == ALLOW
+    assert judge(machine, socket, unix_stream, has_gpu=True) == REFUSED
+    assert judge(machine, socket, internet, has_gpu=True) == REFUSED
+    connect = syscalls.NOT_FOUND_FOR_A_GPU["connect"][column]
+    assert judge(machine, connect, has_gpu=True) == REFUSE | errno.ENOENT
+    accepting = {"x86_64": (43, 288), "aarch64": (202, 242)}[machine]
+    assert {judge(machine, number, has_gpu=True) for number in accepting} == {REFUSED}
+
+
+@MACHINES
+def test_without_a_gpu_nothing_that_its_driver_does_is_allowed(machine):
+    column = syscalls.COLUMNS[machine]
+    tables = (syscalls.FOR_A_GPU, syscalls.PRETENDED_FOR_A_GPU, syscalls.NOT_FOUND_FOR_A_GPU)
+    for numbers in (numbers for table in tables for numbers in table.values()):
+        assert judge(machine, numbers[column]) == REFUSED

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from grader.assignments.hw1.blood_model import Asked, asked, curves, own_accuracy, require_own_accuracies
 from grader.assignments.hw1.blood_pixels import Unseen
-from grader.assignments.hw1.notebook_calibration import read_bands
+from grader.assignments.hw1.notebook_bands import read_bands
 from grader.checks.exactness import FlagIt
 from grader.datasets import BloodMnist
 from grader.errors import CheckFailed

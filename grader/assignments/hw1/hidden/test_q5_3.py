@@ -11,7 +11,7 @@ from grader.assignments.hw1.initialisation_training import (
     require_in_bands,
     require_reproduced,
 )
-from grader.assignments.hw1.notebook_calibration import read_bands
+from grader.assignments.hw1.notebook_bands import read_bands
 from grader.datasets import Mnist
 from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
