@@ -296,9 +296,10 @@ def test_when_the_owner_closes_the_zygote_and_all_its_workers_are_gone(owned):
 
 
 def test_when_the_owner_is_killed_the_zygote_and_all_its_workers_are_gone(name, tmp_path):
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, name, *sys.path], stdout=subprocess.PIPE, text=True, cwd=tmp_path
-    )
+    command = [sys.executable, "-c", OWNER, name, *sys.path]
+    # What a killed owner leaves is in its command's own folder, which the next one removes; here in this one.
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
     assert owner.stdout is not None
     processes = [int(number) for number in owner.stdout.readline().split()]
     assert len(processes) == 2
