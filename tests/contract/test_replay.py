@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from grader.datasets import serve
 from grader.errors import CheckFailed, MachineFault, StudentExited, StudentFault, StudentRaised
 from grader.notebooks.replay import CellOutcome
 from grader.sandbox.machine import device_files, has_gpu
-from tests.contract.notebooks import replayed
+from tests.contract.notebooks import lent_zygote, replayed, was_forked
 from tests.contract.submissions import write_package
 from tests.required import if_here, needs_experiments
 
@@ -120,14 +121,26 @@ def served():
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module", params=["bubblewrap", "account", "confined"])
+FORKED = ", forked"
+
+
+@pytest.fixture(
+    scope="module", params=["bubblewrap", "account", "confined", f"bubblewrap{FORKED}", f"confined{FORKED}"]
+)
 def replay(request, available, served):
-    provider = if_here(available[request.param])
+    provider = if_here(available[request.param.removesuffix(FORKED)])
     folder = Path(tempfile.mkdtemp(prefix="contract-")).resolve()
     folder.chmod(0o711)
     root = write_package(folder / "submission")
-    with replayed(root, *CELLS, provider=provider, data=served, cell_s=5.0) as made:
-        yield made
+    with contextlib.ExitStack() as stack:
+        data, zygote = served, None
+        if request.param.endswith(FORKED):
+            zygote = stack.enter_context(lent_zygote(provider))
+            data = zygote.offer.data / "data"
+            shutil.copytree(served, data)
+        yield stack.enter_context(
+            replayed(root, *CELLS, provider=provider, data=data, cell_s=5.0, zygote=zygote)
+        )
     shutil.rmtree(folder)
 
 
@@ -226,8 +239,9 @@ def test_mytorch_of_the_submission_can_be_imported(replay):
     assert cell(replay, "mytorch").outcome is CellOutcome.OK, cell(replay, "mytorch").message
 
 
-def test_one_worker_did_it_all(replay):
+def test_one_worker_did_it_all(replay, request):
     assert replay.student.workers_started == 1
+    assert was_forked(replay.student) == (FORKED in request.node.name)
 
 
 # ------------------------------------------------------------------- deaths, and parts of a notebook
