@@ -322,9 +322,7 @@ def test_what_a_check_calls_finds_its_names_as_they_were_after_the_question(fold
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU of NVIDIA's here")
 def test_a_gpu_that_cannot_be_used_is_our_fault_and_not_silently_the_processor(folder, confining_provider):
     with (
-        pytest.raises(
-            MachineFault, match="no GPU that it can use inside the sandbox"
-        ),
+        pytest.raises(MachineFault, match="no GPU that it can use inside the sandbox"),
         replayed(folder, "1", provider=confining_provider, devices=("/dev/null",)),
     ):
         pass
