@@ -400,8 +400,8 @@ def test_every_mutated_frame_is_a_value_or_a_fault_within_bounds(seed, scenes, c
             f" {tally.tried - values} faults, {len(tally.outcomes)} kinds of outcomes,"
             f" the slowest took {tally.slowest_s * 1000:.0f} ms"
         )
-    assert values > 5_000
-    assert tally.tried - values > 50_000
+    assert values > 500
+    assert tally.tried - values > 5_000
     assert len(tally.outcomes) > 300
     assert tally.largest_read <= LARGEST_READ
     assert tally.slowest_s < 5
