@@ -13,13 +13,21 @@ from collections.abc import Iterable, Sequence
 from grader.plain_text import one_line, quiet, scrub
 from grader.reports.rows import Row
 from grader.reports.schema import Report
-from grader.reports.wording import cut, environment_sentence, open_sentences, points, score_sentence
+from grader.reports.wording import (
+    cut,
+    environment_sentence,
+    for_the_instructor,
+    open_sentences,
+    points,
+    score_sentence,
+)
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|&~#!$]|:(?=\S))")
 _LIST_OR_RULE = re.compile(r"^([0-9]*)([-+=.)])")
 # What GitHub links, or tells somebody of, even where the characters are escaped.
 _LINKED = re.compile(r"@|://|www\.|#[0-9]", re.IGNORECASE)
 _LONGEST_CELL = 160
+_LONGEST_BLOCK_BYTES = 64 << 10
 
 
 def plain(text: str) -> str:
@@ -40,7 +48,7 @@ def code(text: str) -> str:
 
 def block(text: str) -> str:
     """Return foreign text as a fenced code block."""
-    safe = quiet(scrub(text, max_bytes=16 << 10)).replace("\t", "    ").rstrip("\n")
+    safe = quiet(scrub(text, max_bytes=_LONGEST_BLOCK_BYTES)).replace("\t", "    ").rstrip("\n")
     fence = "`" * max(3, _longest_run(safe) + 1)
     return f"{fence}text\n{safe}\n{fence}"
 
@@ -78,17 +86,10 @@ def details(rows: Sequence[Row]) -> str:
     return "\n".join(["## What did not pass", "", *map(detail, shown)]) if shown else ""
 
 
-def for_the_instructor(report: Report) -> str:
-    """Return flags and our own last words; nothing where there are none, as in the student's view."""
-    parts = []
-    if report.flags:
-        flags = [
-            f"- {plain(flag.kind)} {code(flag.where or '')}: {code(flag.message)}" for flag in report.flags
-        ]
-        parts.append("\n".join(["## For a person to look at", "", *flags]) + "\n")
-    if report.grader_log is not None:
-        parts.append(f"## The grader's own log\n\n{block(report.grader_log)}\n")
-    return "\n".join(parts)
+def instructors_part(report: Report) -> str:
+    """Return flags, faults of ours and our log; nothing where there are none, as in the student's view."""
+    text = for_the_instructor(report)
+    return f"## For the instructor\n\n{block(text)}\n" if text else ""
 
 
 def footer(report: Report) -> str:

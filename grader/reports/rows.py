@@ -128,9 +128,6 @@ def _not_run_row(question: QuestionReport) -> Row:
 
 def _check_row(question: QuestionReport, check: CheckReport, report: Report) -> Row:
     file, line = _place_of(check, report)
-    details = [*told(check.feedback)]
-    if check.grader_fault is not None:
-        details.append(f"for the instructor, what failed in the grader:\n{check.grader_fault}")
     return Row(
         id=quiet(check.id),
         question=quiet(question.id),
@@ -141,7 +138,7 @@ def _check_row(question: QuestionReport, check: CheckReport, report: Report) -> 
         max_score=check.max_score,
         visibility=check.visibility,
         message=_message(check.feedback.message),
-        details=quiet("\n".join(details)),
+        details=quiet("\n".join(told(check.feedback))),
         duration_s=check.duration_s,
         file=file,
         line=line,

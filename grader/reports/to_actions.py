@@ -31,15 +31,12 @@ def render(report: Report) -> str:
             note if missing else "",
             gfm.table(kept),
             gfm.details(kept),
+            gfm.instructors_part(report),
             gfm.footer(report),
         )
         return "\n".join(part for part in parts if part)
 
-    instructors = gfm.for_the_instructor(report)
-    if len(instructors.encode()) > MAX_SUMMARY_BYTES // 2:
-        instructors = "The flags are too many for a step's summary; they are in report.json.\n"
-    room = MAX_SUMMARY_BYTES - _ROOM_BYTES - len(instructors.encode())
-    return "\n".join(filter(None, (as_many_as_fit(rows, summary, max_bytes=room), instructors)))
+    return as_many_as_fit(rows, summary, max_bytes=MAX_SUMMARY_BYTES - _ROOM_BYTES)
 
 
 def commands(report: Report) -> str:

@@ -13,9 +13,17 @@ import json
 import re
 from typing import Any
 
+from grader.plain_text import one_line, quiet
 from grader.reports.rows import Row, rows_of
 from grader.reports.schema import QuestionReport, Report, plain_number
-from grader.reports.wording import cut, environment_sentence, open_sentences, points, score_sentence
+from grader.reports.wording import (
+    cut,
+    environment_sentence,
+    for_the_instructor,
+    open_sentences,
+    points,
+    score_sentence,
+)
 
 _LONGEST_HINT = 1000
 _LONGEST_NAME = 160
@@ -29,19 +37,12 @@ def render(report: Report) -> str:
     rows = rows_of(report)
     told = [score_sentence(report), *open_sentences(report), environment_sentence(report)]
     told += [line for row in rows if row.state in ("failed", "unscored") for line in _told(row)]
-    told += [f"  {line}" for line in _flags(report)]
+    told += [f"  | {line}" for line in for_the_instructor(report).splitlines()]
     return "\n".join((*told, _feedback(report, rows), _scores(report))) + "\n"
 
 
 def _told(row: Row) -> list[str]:
     return ["", f"{row.id}: {row.verdict}: {row.title}", *(f"  | {line}" for line in row.details.split("\n"))]
-
-
-def _flags(report: Report) -> list[str]:
-    lines = [f"| flag {flag.kind} {flag.where or ''}: {flag.message}" for flag in report.flags]
-    if report.grader_log:
-        lines += [f"| {line}" for line in report.grader_log.split("\n")]
-    return [part for line in lines for part in line.split("\n")]
 
 
 def _feedback(report: Report, rows: list[Row]) -> str:
@@ -75,7 +76,7 @@ def _case(row: Row) -> dict[str, Any]:
 
 
 def _stage(question: QuestionReport, taken: dict[str, Any]) -> str:
-    name = cut(f"{question.id} {question.title}", _LONGEST_NAME)
+    name = quiet(one_line(cut(f"{question.id} {question.title}", _LONGEST_NAME)))
     return f"{name} " if name in _RESERVED or name in taken else name
 
 

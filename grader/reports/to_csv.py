@@ -1,4 +1,4 @@
-"""Report to a table for a spreadsheet: a line for the total, for each question, each check and each flag.
+"""Report to a table for a spreadsheet: a line for the total, each question, each check, each flag.
 
 Source: RFC 4180 for the file; OWASP's page on CSV injection for what a spreadsheet would take for a formula.
 The instructor's view is the default: a spreadsheet is for whoever grades. A score that is not there is an
@@ -77,6 +77,22 @@ def _lines(report: Report) -> Iterator[dict[str, Cell]]:
                 }
     for flag in report.flags:
         yield every | {"level": "flag", "id": flag.kind, "title": flag.where or "", "message": flag.message}
+    yield from (every | line for line in _own_faults(report))
+
+
+def _own_faults(report: Report) -> Iterator[dict[str, Cell]]:
+    """Yield what failed in the grader, for the instructor."""
+    for question in report.questions:
+        for check in question.checks:
+            if check.grader_fault is not None:
+                yield {
+                    "level": "fault",
+                    "question": question.id,
+                    "id": check.id,
+                    "message": check.grader_fault,
+                }
+    if report.grader_log is not None:
+        yield {"level": "log", "message": report.grader_log}
 
 
 def _number(value: Decimal | None) -> int | float | None:

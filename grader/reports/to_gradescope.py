@@ -14,7 +14,7 @@ from typing import Any
 from grader.model import Visibility
 from grader.reports.rows import Row, question_rows
 from grader.reports.schema import Report, plain_number
-from grader.reports.wording import environment_sentence, open_sentences, score_sentence
+from grader.reports.wording import environment_sentence, for_the_instructor, open_sentences, score_sentence
 from grader.reports.writing import json_text
 
 
@@ -68,10 +68,6 @@ def _visibility(row: Row) -> Visibility:
 
 
 def _for_the_instructor(report: Report) -> list[dict[str, Any]]:
-    flags = "\n".join(f"{flag.kind} {flag.where or ''}: {flag.message}" for flag in report.flags)
-    parts = {"Flags: for a person to look at": flags, "The grader's own log": report.grader_log}
-    return [
-        {"name": name, "output": text, "visibility": str(Visibility.HIDDEN)}
-        for name, text in parts.items()
-        if text
-    ]
+    text = for_the_instructor(report)
+    name = "For the instructor: flags, and the grader's own log"
+    return [{"name": name, "output": text, "visibility": str(Visibility.HIDDEN)}] if text else []

@@ -14,10 +14,16 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from grader.plain_text import scrub
+from grader.plain_text import quiet, scrub
 from grader.reports.rows import Row, question_rows
 from grader.reports.schema import QuestionReport, Report
-from grader.reports.wording import environment_sentence, open_sentences, points, score_sentence
+from grader.reports.wording import (
+    environment_sentence,
+    for_the_instructor,
+    open_sentences,
+    points,
+    score_sentence,
+)
 from grader.reports.writing import started_at
 
 # What XML 1.0 cannot hold in any form.
@@ -42,10 +48,8 @@ def _total(report: Report) -> ET.Element:
     if report.score is None:
         _body(case, "error", kind=report.status, message=score_sentence(report), text=told)
     _text(case, "system-out", told)
-    flags = "\n".join(f"{flag.kind} {flag.where or ''}: {flag.message}" for flag in report.flags)
-    log = "\n".join(filter(None, (flags, report.grader_log)))
-    if log:
-        _text(case, "system-err", log)
+    if instructors := for_the_instructor(report):
+        _text(case, "system-err", instructors)
     return _suite_of("total", [case], report)
 
 
@@ -111,4 +115,4 @@ def _counts(suites: list[ET.Element]) -> dict[str, str]:
 
 
 def _safe(text: str) -> str:
-    return _NO_XML.sub("", scrub(text, max_bytes=64 << 10))
+    return _NO_XML.sub("", quiet(scrub(text, max_bytes=64 << 10)))

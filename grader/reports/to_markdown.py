@@ -17,7 +17,7 @@ def render(report: Report) -> str:
         gfm.heading(report),
         gfm.table(rows),
         gfm.details(rows),
-        gfm.for_the_instructor(report),
+        gfm.instructors_part(report),
         gfm.footer(report),
     )
     return "\n".join(part for part in parts if part)

@@ -13,7 +13,7 @@ from typing import Any
 
 from grader.reports.rows import Row, as_many_as_fit, rows_of
 from grader.reports.schema import Report, plain_number
-from grader.reports.wording import environment_sentence, open_sentences, score_sentence
+from grader.reports.wording import environment_sentence, for_the_instructor, open_sentences, score_sentence
 from grader.reports.writing import json_text
 
 MAX_BYTES = 1_000_000
@@ -29,7 +29,7 @@ def render(report: Report) -> str:
 
 def _not_gradable(report: Report) -> dict[str, Any]:
     message = score_sentence(report)
-    told = "\n".join((message, environment_sentence(report), *_for_the_instructor(report)))
+    told = "\n".join(filter(None, (message, environment_sentence(report), for_the_instructor(report))))
     return {"gradable": False, "message": message, "format_errors": [message], "output": told, "images": []}
 
 
@@ -42,13 +42,13 @@ def _graded(report: Report, rows: list[Row], kept: list[Row]) -> str:
     if rest:
         tests.append(_rest(rest))
     unscored = [f"{row.name}: {row.verdict}: {row.message}" for row in kept if row.score is None]
-    told = (environment_sentence(report), *unscored, *_for_the_instructor(report))
+    told = (environment_sentence(report), *unscored, for_the_instructor(report))
     return json_text(
         {
             "gradable": True,
             "score": min(1.0, float(score / report.max_score)),
             "message": "\n".join((score_sentence(report), *open_sentences(report))),
-            "output": "\n".join(told),
+            "output": "\n".join(filter(None, told)),
             "images": [],
             "tests": tests,
         }
@@ -77,8 +77,3 @@ def _rest(rows: list[Row]) -> dict[str, Any]:
         "output": "",
         "images": [],
     }
-
-
-def _for_the_instructor(report: Report) -> list[str]:
-    flags = [f"flag {flag.kind} {flag.where or ''}: {flag.message}" for flag in report.flags]
-    return [*flags, report.grader_log] if report.grader_log else flags

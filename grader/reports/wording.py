@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from grader.errors import cause_sentence
 from grader.model import Outcome
-from grader.plain_text import one_line
+from grader.plain_text import one_line, quiet, scrub
 from grader.reports.schema import ExcerptReport, FeedbackReport, Report
 from grader.reports.student_view import is_count
 
@@ -15,6 +15,7 @@ from grader.reports.student_view import is_count
 _MAX_COLUMNS = 6
 _MAX_ROWS = 8
 _MAX_SENTENCES = 20
+_LONGEST_FOR_THE_INSTRUCTOR = 64 << 10
 
 
 def points(value: Decimal) -> str:
@@ -26,7 +27,7 @@ def score_sentence(report: Report) -> str:
     """Say the score, or that there is none, and why: a null is never told as 0."""
     if report.score is None:
         reason = one_line(report.status_reason or "nothing was asked for that can be graded here")
-        return f"Not scored ({report.status}), which is not a zero: {reason}"
+        return quiet(f"Not scored ({report.status}), which is not a zero: {reason}")
     return f"Score: {points(report.score)} of {points(report.max_score)} points ({report.status})"
 
 
@@ -46,8 +47,8 @@ def open_sentences(report: Report) -> list[str]:
         )
     sentences += _hidden_sentences(report)
     if report.environment.note:
-        sentences.append(one_line(report.environment.note))
-    return sentences
+        sentences.append(f"Note: {one_line(report.environment.note)}")
+    return [quiet(sentence) for sentence in sentences]
 
 
 def environment_sentence(report: Report) -> str:
@@ -56,10 +57,27 @@ def environment_sentence(report: Report) -> str:
     isolation = environment.isolation
     held = "no isolation was seen" if isolation is None else f"level {isolation.level} ({isolation.name})"
     seed = "" if environment.seed is None else f"; seed: {environment.seed}"
-    return one_line(
+    sentence = (
         f"isolation: {held}; data: {environment.data_profile}{seed}; grader {environment.grader_version};"
         f" rubric {report.assignment.id} {report.assignment.version}; {report.timing.started_at}"
     )
+    return quiet(one_line(sentence))
+
+
+def for_the_instructor(report: Report) -> str:
+    """Return the flags, what failed in us, and our own last words; empty in the student's view."""
+    flags = [
+        one_line(f"flag {flag.kind}{f' at {flag.where}' if flag.where else ''}: {flag.message}")
+        for flag in report.flags
+    ]
+    faults = [
+        f"what failed in the grader, in {check.id}:\n{check.grader_fault}"
+        for question in report.questions
+        for check in question.checks
+        if check.grader_fault is not None
+    ]
+    log = [] if report.grader_log is None else [f"the grader's own log:\n{report.grader_log}"]
+    return quiet(scrub("\n".join((*flags, *faults, *log)), max_bytes=_LONGEST_FOR_THE_INSTRUCTOR))
 
 
 def told(feedback: FeedbackReport) -> Iterator[str]:
