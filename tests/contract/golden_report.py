@@ -65,7 +65,7 @@ def settled(text: str) -> Report:
 
 
 def gist(report: Report) -> Any:
-    """Return what any machine must find: verdicts, points and words, without the digits of arrays' entries."""
+    """Return what any machine must find: verdicts, points and words, without the digits of arrays."""
     return [
         (
             *(check.id, check.title, check.outcome, check.score, check.max_score, check.visibility),
