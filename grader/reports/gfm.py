@@ -32,7 +32,7 @@ _LONGEST_BLOCK_BYTES = 64 << 10
 
 def plain(text: str) -> str:
     """Return foreign text as Markdown that shows it as it is, in one line."""
-    line = one_line(text)
+    line = quiet(one_line(text))
     if _LINKED.search(line):
         return code(line)
     return _LIST_OR_RULE.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", line))
@@ -40,7 +40,9 @@ def plain(text: str) -> str:
 
 def code(text: str) -> str:
     """Return foreign text as a code span, in one line; safe inside a table too."""
-    line = quiet(one_line(text)) or " "
+    line = quiet(one_line(text))
+    if not line:
+        return ""
     fence = "`" * (_longest_run(line) + 1)
     padding = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{padding}{line}{padding}{fence}".replace("|", "\\|")
