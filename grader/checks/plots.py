@@ -18,6 +18,7 @@ from grader.model import ErrorsPlot, LinePlot, MatrixPlot, Picture, PicturesPlot
 PlotIt = Callable[..., None]
 
 MOST_PLOTS, MOST_SERIES, MOST_POINTS, MOST_CLASSES, MOST_PICTURES, MOST_ERRORS = 4, 8, 120, 20, 4, 60
+GRADIENT_ERRORS = "Largest relative error of each gradient"
 # More digits than can be drawn would only differ between machines.
 _DIGITS, _ERROR_DIGITS = 5, 2
 
@@ -68,7 +69,7 @@ def _picture(
 
 def gradient_error(name: str, got: Array, truth: Array) -> ErrorsPlot:
     """Draw the largest relative error of a gradient; several of one check share an axis."""
-    return errors("Largest relative error of each gradient", {name: relative_errors(got, truth).max()})
+    return errors(GRADIENT_ERRORS, {name: relative_errors(got, truth).max()})
 
 
 def errors(title: str, by_name: Mapping[str, float]) -> ErrorsPlot:

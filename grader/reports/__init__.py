@@ -34,6 +34,8 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
     {
         "json": ReportFormat("report.json", "grader.reports.to_json"),
         "student": ReportFormat("student.json", "grader.reports.to_student"),
+        "html": ReportFormat("report.html", "grader.reports.to_html"),
+        "html-student": ReportFormat("student.html", "grader.reports.to_html_student"),
     }
 )
 
