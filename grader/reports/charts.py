@@ -18,6 +18,7 @@ from grader.reports.svg import (
     line,
     linear_axis,
     logarithmic_axis,
+    short,
     shown,
     text,
 )
@@ -88,7 +89,7 @@ def error_axis(title: str, errors: Sequence[NamedError], ids: Ids) -> Figure:
         size = finite(each.error)
         x = axis.place(1.0 if size is None else size)
         parts += [
-            text(2, y - 8, _short(each.name, 52), class_="label"),
+            text(2, y - 8, short(each.name, 52), class_="label"),
             line(axis.start, y, axis.end, y, class_="grid"),
             _mark(1 if each.is_wrong else 0, x, y, "wrong" if each.is_wrong else "s0"),
             text(288, y + 4, shown(each.error), class_="label"),
@@ -148,7 +149,7 @@ def _legend(number: int, name: str) -> Iterator[Markup]:
     x, y = _LEFT + 145.0 * (number % 2), _LEGEND_TOP + _LEGEND_ROW * (number // 2)
     yield line(x, y, x + 24, y, class_=f"line s{number}")
     yield _mark(number, x + 12, y, f"s{number}")
-    yield text(x + 30, y + 4, _short(name, 18), class_="label")
+    yield text(x + 30, y + 4, short(name, 18), class_="label")
 
 
 def _counts(last: int) -> tuple[tuple[float, str], ...]:
@@ -165,7 +166,3 @@ def _in_words(row: SeriesReport) -> str:
     if not row.values:
         return f"{row.name} has no numbers"
     return f"{row.name} goes from {shown(row.values[0])} to {shown(row.values[-1])}"
-
-
-def _short(name: str, most: int) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"

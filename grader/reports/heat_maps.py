@@ -20,6 +20,7 @@ from grader.reports.svg import (
     ink_on,
     line,
     sequential,
+    short,
     shown,
     text,
 )
@@ -79,7 +80,7 @@ def confusion(plot: MatrixReport, ids: Ids) -> Figure:
     cells = []
     for row, (name, counts) in enumerate(zip(plot.names, plot.counts, strict=True)):
         y = top + row * _MATRIX_CELL
-        cells.append(text(left - 5, y + 17, f"{name[:19]} {row}", "end", class_="label"))
+        cells.append(text(left - 5, y + 17, f"{short(name, 17)} {row}", "end", class_="label"))
         cells.append(text(left + (row + 0.5) * _MATRIX_CELL, top - 4, row, "middle", class_="label"))
         for column, count in enumerate(counts):
             rgb = sequential(count / max(1, sum(counts)))

@@ -77,6 +77,11 @@ def shown(value: object) -> str:
     return f"{number + 0.0:.3g}".replace("-", _MINUS)
 
 
+def short(name: str, most: int) -> str:
+    """Return a name, cut where a drawing has no more room for it."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def power_of_ten(exponent: int) -> str:
     """Return 10 to a power, as it is written: 10⁻⁶."""
     return f"10{str(exponent).translate(_SUPERSCRIPTS)}"

@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from grader.checks.plots import GRADIENT_ERRORS
@@ -61,6 +62,9 @@ _OUTCOMES = {
 _WRONG = "Largest relative error of what is wrong"
 
 
+_Drawn = tuple[Figure, PicturesReport | None]  # a figure, and the pictures that belong into it
+
+
 @dataclass(frozen=True, slots=True)
 class Shares:
     """What became of the points of a question, or of all."""
@@ -94,16 +98,8 @@ def render(report: Report) -> str:
 
 def page(report: Report, *, is_student: bool) -> str:
     """Return a report as a page; what a student may not read has to be gone from it already."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     ids = itertools.count(1)
-    text = environment.get_template("report.html").render(
+    text = _template().render(
         report=report,
         is_student=is_student,
         status=_STATUSES[report.status],
@@ -122,6 +118,19 @@ def page(report: Report, *, is_student: bool) -> str:
         data_address=data_address,
     )
     return text + "\n"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
 
 
 def points(value: Decimal | None) -> str:
@@ -146,15 +155,15 @@ def _shares(questions: Sequence[QuestionReport]) -> Shares:
     return Shares(got, lost=judged - got, open=waits, not_run=max(Decimal(0), worth - judged - waits))
 
 
-def _figures(question: QuestionReport, ids: Ids) -> list[tuple[Figure, PicturesReport | None]]:
-    """Return what is drawn of a question: a figure for each plot, and one for the errors of all its checks."""
-    found: list[tuple[Figure, PicturesReport | None]] = []
+def _figures(question: QuestionReport, ids: Ids) -> list[_Drawn]:
+    """Return what is drawn of a question: a figure for each plot, and errors of its checks on one axis."""
+    found: list[_Drawn] = []
     errors: dict[str, list[NamedError]] = {}
     for check in question.checks:
         for plot in check.plots:
             if isinstance(plot, ErrorsReport):
                 rows = zip(plot.names, plot.errors, strict=True)
-                named = [NamedError(*row, is_wrong=False) for row in rows]
+                named = [NamedError(name, error, is_wrong=False) for name, error in rows]
                 errors.setdefault(plot.title, []).extend(named)
             elif isinstance(plot, LinesReport):
                 found.append((curves(plot, ids), None))
