@@ -90,7 +90,7 @@ def axe_findings(browser: Browser) -> dict[str, list[str]]:
         "const done = arguments[arguments.length - 1];"
         "axe.run(document, {resultTypes: ['violations']}).then(done);"
     )
-    assert len(found["passes"]) > 5
+    assert found["passes"]
     return {each["id"]: [node["html"][:200] for node in each["nodes"][:3]] for each in found["violations"]}
 
 
