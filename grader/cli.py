@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from grader.datasets.store import DatasetStatus
     from grader.pipeline import Graded, GradeOptions
     from grader.plan import Plan
+    from grader.sandbox.zygote import Zygote
 
 
 class _Commands(TyperGroup):
@@ -85,6 +86,7 @@ def start(
 
 @app.command()
 def grade(
+    context: typer.Context,
     submissions: Annotated[list[Path], typer.Argument(help="Zips or folders.")],
     *,
     out: Annotated[Path, typer.Option(help="Where reports go.")] = Path("report"),
@@ -131,9 +133,10 @@ def grade(
         require_own_marks(folder, name=pipeline.name_of(path), assignment=plan.rubric.assignment)
     console = terminal.make_console()
     codes = []
+    zygote = context.with_resource(pipeline.zygote_for(plan, options))
     for path, folder in folders.items():
         try:
-            graded = _grade_one(path, options, plan)
+            graded = _grade_one(path, options, plan, zygote)
             kept = write_keeping_marks(graded.report, folder, formats)
         except GraderError as error:
             complain(f"{pipeline.name_of(path)}: {error}")
@@ -201,7 +204,8 @@ def check(
         visible_only=True,
     )
     plan = pipeline.prepare(options)
-    graded = _grade_one(path, options, plan)
+    with pipeline.zygote_for(plan, options) as zygote:
+        graded = _grade_one(path, options, plan, zygote)
     if graded.report.status != "rejected":
         terminal.print_self_check(terminal.make_console(), graded.report, plan)
     if graded.error is not None:
@@ -337,12 +341,12 @@ def split_check_arguments(arguments: Sequence[str]) -> tuple[Path, tuple[str, ..
     return Path(), tuple(arguments)
 
 
-def _grade_one(path: Path, options: GradeOptions, plan: Plan) -> Graded:
+def _grade_one(path: Path, options: GradeOptions, plan: Plan, zygote: Zygote | None) -> Graded:
     from grader import pipeline, terminal
 
     console = terminal.make_console(stderr=True)
     with terminal.progress(console, plan, pipeline.name_of(path)) as on_event:
-        return pipeline.grade(path, options, plan=plan, on_event=on_event)
+        return pipeline.grade(path, options, plan=plan, on_event=on_event, zygote=zygote)
 
 
 def _judge_the_judge(name: str, *, quick: bool, repeat: int | None, as_json: bool) -> int:

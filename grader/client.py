@@ -20,6 +20,7 @@ from grader.model import Isolation, Limits
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
 from grader.remote import Arrays, Call, Echo, RemoteObject, Value
 from grader.sandbox.command import Notebook
+from grader.sandbox.forked import ZygoteClient
 from grader.sandbox.launch import StartedWorker
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import Provider
@@ -44,12 +45,14 @@ class Student:
         places: Places,
         view: str,
         notebook: Notebook | None = None,
+        zygote: ZygoteClient | None = None,
     ) -> None:
         self._root = root
         self._policy = policy
         self._places = places
         self._view = view
         self._notebook = notebook
+        self._zygote = zygote
         self.was_interrupted = False  # in the last exchange
         self._min_isolation = min_isolation
         self._by_file = False
@@ -249,6 +252,7 @@ class Student:
             view=self._view,
             by_file=self._by_file,
             notebook=self._notebook,
+            zygote=self._zygote,
         )
 
     def _living(self) -> StartedWorker:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -32,7 +33,9 @@ from grader.reports.schema import EnvironmentReport, IsolationReport, Report, Su
 from grader.rubric import load_rubric
 from grader.sandbox import default_limits
 from grader.sandbox.machine import has_gpu
+from grader.sandbox.policy import read_policy
 from grader.sandbox.providers import PROVIDERS
+from grader.sandbox.zygote import Zygote
 from grader.scoring import Ending, Facts, score
 from grader.session import Event, SuiteRun, run_suites
 from grader.settings import PUBLIC_SECRET, default_data_dir, resource
@@ -75,6 +78,7 @@ class GradeOptions:
     `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
     not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
     notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
+    `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
 
     questions: tuple[str, ...] = ()
@@ -91,6 +95,7 @@ class GradeOptions:
     visible_only: bool = False
     only_first_loss: bool = False
     fast_data: bool = True
+    use_zygote: bool = True
 
     @property
     def is_grade(self) -> bool:
@@ -147,15 +152,45 @@ def prepare(options: GradeOptions) -> Plan:
     return plan
 
 
+@contextmanager
+def zygote_for(plan: Plan, options: GradeOptions) -> Iterator[Zygote | None]:
+    """Have a notebook's libraries loaded once for all gradings in the block.
+
+    None where no notebook is replayed, and where one is on a GPU: see sandbox/zygote.py.
+    """
+    if not (options.use_zygote and plan.uses_notebook) or _device(options.device, plan) == "cuda":
+        yield None
+        return
+    with Zygote(
+        provider=options.sandbox, min_isolation=options.min_isolation, policy=read_policy()
+    ) as zygote:
+        yield zygote
+
+
 def grade(
     path: Path,
     options: GradeOptions,
     *,
     plan: Plan | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
+    zygote: Zygote | None = None,
 ) -> Graded:
-    """Grade one submission. There is always a report; only wrong calls raise (see `prepare`)."""
+    """Grade one submission. There is always a report; only wrong calls raise (see `prepare`).
+
+    Who grades several makes one `zygote_for` all of them.
+    """
     plan = plan or prepare(options)
+    with nullcontext(zygote) if zygote is not None else zygote_for(plan, options) as own:
+        return _graded(path, options, plan, on_event, own)
+
+
+def _graded(
+    path: Path,
+    options: GradeOptions,
+    plan: Plan,
+    on_event: Callable[[Event], None],
+    zygote: Zygote | None,
+) -> Graded:
     clock = _Clock()
     submission = SubmissionReport(name=name_of(path), sha256=None, files={})
     left_out: list[Flag] = []
@@ -165,7 +200,7 @@ def grade(
             submission = _submission_report(opened)
             left_out = _compiled_code(opened)
             answers = _answers(opened, plan, options.assignment)
-            run = _run(opened, plan, options, on_event)
+            run = _run(opened, plan, options, on_event, zygote)
     except SubmissionRejected as error:
         run = SuiteRun(Ending.REJECTED, str(error))
     except MachineFault as error:
@@ -214,7 +249,11 @@ def name_of(path: Path) -> str:
 
 
 def _run(
-    submission: Submission, plan: Plan, options: GradeOptions, on_event: Callable[[Event], None]
+    submission: Submission,
+    plan: Plan,
+    options: GradeOptions,
+    on_event: Callable[[Event], None],
+    zygote: Zygote | None,
 ) -> SuiteRun:
     if not plan.checks:
         return SuiteRun(Ending.FINISHED)
@@ -238,7 +277,8 @@ def _run(
         questions=tuple(question.id for question in plan.rubric.questions),
         names=options.assignment.names,
     )
-    return run_suites(request, suites=options.assignment.folder, files=plan.files, on_event=on_event)
+    folder = options.assignment.folder
+    return run_suites(request, suites=folder, files=plan.files, on_event=on_event, zygote=zygote)
 
 
 def _error_of(report: Report, run: SuiteRun) -> GraderError | None:

@@ -32,6 +32,21 @@ from grader.model import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZygoteOffer:
+    """A process that has loaded a view's libraries, lent to one run of the checks: see sandbox/zygote.py.
+
+    `descriptor` is of an inherited socket. What its workers use must lie in two folders that are this run's
+    own: `scratch` to write in, `data` to read. The rest says what kind of workers they are.
+    """
+
+    descriptor: int
+    provider: str
+    view: str
+    scratch: Path
+    data: Path
+
+
 @dataclass(frozen=True, slots=True)
 class GradingRequest:
     """Everything the pytest process is told, on its standard input and nowhere else.
@@ -41,7 +56,7 @@ class GradingRequest:
     `only_first_loss` skips whatever comes after the first check that does not pass. `fast_data` serves a
     notebook its images by the batch.
     `notebook` is its path in the submission, `questions` are the assignment's in order, and `names` what each
-    question of the notebook leaves behind.
+    question of the notebook leaves behind. `zygote` saves its workers the time to load their libraries.
     """
 
     submission_root: Path
@@ -61,6 +76,7 @@ class GradingRequest:
     notebook: str | None = None
     questions: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    zygote: ZygoteOffer | None = None
 
 
 def seed_of(request: GradingRequest, check_id: str) -> int:
@@ -79,6 +95,8 @@ def request_to_record(request: GradingRequest) -> dict[str, Any]:
     record = asdict(request)
     record["submission_root"] = str(request.submission_root)
     record["data_dir"] = None if request.data_dir is None else str(request.data_dir)
+    if request.zygote is not None:
+        record["zygote"] |= {name: str(getattr(request.zygote, name)) for name in ("scratch", "data")}
     return record
 
 
@@ -92,6 +110,7 @@ def request_from_record(record: Mapping[str, Any]) -> GradingRequest:
             "limits": Limits(**record["limits"]),
             "checks": tuple(_check_from_record(check) for check in record["checks"]),
             "questions": tuple(record["questions"]),
+            "zygote": _offer_from_record(record["zygote"]),
         }
     )
 
@@ -140,6 +159,13 @@ def finite(value: Any) -> Any:
         return value
     # Other NumPy scalars unwrap themselves; anything else is shown as text.
     return finite(value.item()) if hasattr(value, "item") else str(value)
+
+
+def _offer_from_record(record: Mapping[str, Any] | None) -> ZygoteOffer | None:
+    if record is None:
+        return None
+    folders = {name: Path(record[name]) for name in ("scratch", "data")}
+    return ZygoteOffer(**{**record, **folders})
 
 
 def _check_from_record(record: Mapping[str, Any]) -> Check:

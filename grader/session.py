@@ -16,8 +16,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,10 +25,12 @@ from grader.errors import MachineFault
 from grader.model import CheckResult, Flag, Isolation
 from grader.records import (
     GradingRequest,
+    ZygoteOffer,
     isolation_from_record,
     request_to_record,
     result_from_record,
 )
+from grader.sandbox.zygote import Zygote
 from grader.scoring import Ending
 from grader.scratch import PASSED_THROUGH, PRIVATE, remove_tree
 from grader.settings import own_process_environment
@@ -79,14 +81,18 @@ def run_suites(
     files: Sequence[Path],
     on_event: Callable[[Event], None],
     slack_s: float = SLACK_SECONDS,
+    zygote: Zygote | None = None,
 ) -> SuiteRun:
     """Run the requested checks; never raises for what happens in there, nor for Ctrl-C meanwhile.
 
-    A check that is silent for longer than all its limits and `slack_s` is our hang: the run is stopped.
+    A check that is silent for longer than all its limits and `slack_s` is our hang: the run is stopped. With
+    `zygote` the workers of a notebook are forked there.
     """
+    lent = nullcontext() if zygote is None or request.notebook is None else zygote.lent()
     # A failing clean-up must not cost a report.
-    with tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as scratch:
-        process = _Process(Path(scratch), suites=suites, files=files)
+    with lent as offer, tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as scratch:
+        request = replace(request, zygote=offer)
+        process = _Process(Path(scratch), suites=suites, files=files, offer=offer)
         try:
             process.send(request)
             ended = process.follow(on_event, _allowances(request, slack_s))
@@ -114,7 +120,9 @@ def _allowances(request: GradingRequest, slack_s: float) -> Mapping[str | None, 
 class _Process:
     """The pytest process, its events and its files."""
 
-    def __init__(self, scratch: Path, *, suites: Path, files: Sequence[Path]) -> None:
+    def __init__(
+        self, scratch: Path, *, suites: Path, files: Sequence[Path], offer: ZygoteOffer | None
+    ) -> None:
         private = scratch / "private"
         private.mkdir(mode=PRIVATE)
         self._report = private / "report.json"
@@ -138,6 +146,7 @@ class _Process:
                 # Its temporary files go away with ours, however it ends.
                 env=environment | dict.fromkeys(_TEMPORARY_FOLDER, str(temporary)),
                 start_new_session=True,  # Ctrl-C reaches it through us only
+                pass_fds=() if offer is None else (offer.descriptor,),
             )
         self._reader = threading.Thread(target=self._read_lines, daemon=True)
         try:

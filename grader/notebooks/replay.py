@@ -29,6 +29,7 @@ from grader.notebooks.kernel import Executed, Harvested, ModelFacts, NotebookStu
 from grader.notebooks.reading import Cell, UnreadableNotebook, read_cells
 from grader.remote import RemoteObject, Unsupported, Value
 from grader.sandbox.command import Notebook
+from grader.sandbox.forked import ZygoteClient
 from grader.sandbox.policy import Policy
 from grader.sandbox.usage import holds_more
 from grader.scratch import PASSED_THROUGH, remove_tree
@@ -112,6 +113,7 @@ class ReplayOptions:
     fast_data: bool = True
     devices: tuple[str, ...] = ()
     seed: int = 0
+    zygote: ZygoteClient | None = None
     notify: Callable[[str], None] = lambda _: None
 
 
@@ -258,6 +260,7 @@ class Replay:
             places={},
             view=VIEW,
             notebook=Notebook(options.data, options.fast_data, options.devices, options.seed),
+            zygote=options.zygote,
         )
 
     def _run_all(self, cells: Sequence[CodeCell]) -> None:
@@ -444,10 +447,13 @@ def _cells_of(work: NotebookWork) -> tuple[Cell, ...]:
 
 
 @contextlib.contextmanager
-def scratch_copy(root: Path) -> Iterator[Path]:
-    """Make a copy of a submission that a worker may write in, and remove it with all that is in it then."""
+def scratch_copy(root: Path, *, within: Path | None = None) -> Iterator[Path]:
+    """Make a copy of a submission that a worker may write in, and remove it with all that is in it then.
+
+    It lies with other temporary files, or `within` a folder.
+    """
     try:
-        around = Path(tempfile.mkdtemp(prefix="grader-notebook-")).resolve()
+        around = Path(tempfile.mkdtemp(prefix="grader-notebook-", dir=within)).resolve()
     except OSError as error:
         raise MachineFault(f"no scratch folder could be made ({error.strerror or error})") from error
     try:

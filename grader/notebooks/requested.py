@@ -22,6 +22,7 @@ from grader.notebooks.replay import (
 )
 from grader.notebooks.written import NO_NOTEBOOK
 from grader.records import GradingRequest, seed_of
+from grader.sandbox.forked import ZygoteClient
 from grader.sandbox.machine import device_files, gpu_turn
 from grader.sandbox.policy import read_policy
 
@@ -45,17 +46,20 @@ def replay_requested(
     uses_gpu = request.device == "cuda"
     if uses_gpu:
         cleanup.enter_context(gpu_turn(notify))
+    offer = request.zygote
     options = ReplayOptions(
         provider=request.provider,
         min_isolation=request.min_isolation,
         policy=replace(read_policy(), limits=request.limits),
-        data=cleanup.enter_context(_served(request)),
+        data=cleanup.enter_context(_served(request, within=None if offer is None else offer.data)),
         fast_data=request.fast_data,
         devices=device_files() if uses_gpu else (),
         seed=seed_of(request, "notebook"),
+        zygote=None if offer is None else cleanup.enter_context(ZygoteClient(offer)),
         notify=notify,
     )
-    return replay_of(work, options, scratch=cleanup.enter_context(scratch_copy(work.root)))
+    scratch = scratch_copy(work.root, within=None if offer is None else offer.scratch)
+    return replay_of(work, options, scratch=cleanup.enter_context(scratch))
 
 
 def claims_of(replay: Replay, request: GradingRequest) -> list[Flag]:
@@ -69,10 +73,12 @@ def claims_of(replay: Replay, request: GradingRequest) -> list[Flag]:
 
 
 @contextlib.contextmanager
-def _served(request: GradingRequest) -> Iterator[Path]:
+def _served(request: GradingRequest, *, within: Path | None) -> Iterator[Path]:
     """Lay out the data sets where a worker may read them."""
     try:
-        with tempfile.TemporaryDirectory(prefix="grader-data-", ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(
+            prefix="grader-data-", dir=within, ignore_cleanup_errors=True
+        ) as name:
             folder = Path(name).resolve() / "data"
             folder.mkdir()
             serve(folder, request.profile, request.data_dir)

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.errors import MachineFault, SandboxUnavailable, UsageError
+from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Limits
 from grader.sandbox.command import Notebook
+from grader.sandbox.forked import ZygoteClient
 from grader.sandbox.launch import StartedWorker, start_worker
 from grader.sandbox.policy import Policy, read_policy
-from grader.sandbox.providers import PROVIDERS, Provider
+from grader.sandbox.providers import PROVIDERS, Provider, candidates
 from grader.sandbox.views import read_view
 
 __all__ = ["Finding", "default_limits", "open_worker", "survey"]
@@ -49,13 +50,15 @@ def open_worker(
     view: str = "numpy",
     by_file: bool = False,
     notebook: Notebook | None = None,
+    zygote: ZygoteClient | None = None,
 ) -> tuple[Provider, StartedWorker]:
     """Start a worker under the best provider that holds, or the named one.
 
-    Raise SandboxUnavailable when none of at least `min_isolation` holds: there is no quiet fall-back.
+    With `zygote` it is forked there, if that gives the same. Raise SandboxUnavailable when none of at least
+    `min_isolation` holds: there is no quiet fall-back.
     """
     reasons = []
-    for candidate in _candidates(provider, min_isolation):
+    for candidate in candidates(provider, min_isolation):
         try:
             return candidate, start_worker(
                 candidate,
@@ -65,6 +68,7 @@ def open_worker(
                 places=places,
                 by_file=by_file,
                 notebook=notebook,
+                zygote=zygote,
             )
         except SandboxUnavailable as error:
             reasons.append(f"{candidate.name}: {error}; {candidate.remedy()}")
@@ -72,20 +76,6 @@ def open_worker(
         f"isolation level {min_isolation} is not available here ({' | '.join(reasons)})"
         " -- `grader doctor` shows more, --min-isolation 1 gives a report that is not a grade"
     )
-
-
-def _candidates(name: str, min_isolation: int) -> list[Provider]:
-    known = [entry.name for entry in PROVIDERS]
-    if name != "auto" and name not in known:
-        raise UsageError(f"no sandbox is called {name!r}; known: auto, {', '.join(known)}")
-    named = [entry for entry in PROVIDERS if name in ("auto", entry.name)]
-    enough = [entry for entry in named if entry.level >= min_isolation]
-    if not enough:
-        best = max(named, key=lambda entry: entry.level)
-        raise SandboxUnavailable(
-            f"isolation level {min_isolation} was asked for; {best.name} gives level {best.level}"
-        )
-    return enough
 
 
 def _find(provider: Provider) -> Finding:

@@ -7,9 +7,10 @@ import errno
 import importlib.util
 import json
 import os
+import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from typing import Any
 import grader
 from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Isolation
-from grader.sandbox.command import Command, Notebook, Worker
+from grader.sandbox.command import Notebook, Worker, plain
+from grader.sandbox.forked import NoZygote, ZygoteClient
 from grader.sandbox.machine import OWN_THREADS
 from grader.sandbox.policy import Policy
+from grader.sandbox.processes import Process, SpawnedProcess
 from grader.sandbox.providers import LEVEL_NAMES, Provider
 from grader.sandbox.usage import namespace_depth
 from grader.sandbox.views import View
@@ -57,21 +60,47 @@ def start_worker(
     places: Mapping[str, Sequence[str]],
     by_file: bool = False,
     notebook: Notebook | None = None,
+    zygote: ZygoteClient | None = None,
 ) -> StartedWorker:
     """Start a worker for the submission at `root`; raise SandboxUnavailable unless every probe holds.
 
-    With `notebook` the root is a scratch copy, in which the worker may write.
+    With `notebook` the root is a scratch copy, in which the worker may write. With `zygote` it is forked
+    there, if that can be had under the same provider and every probe holds; or else started as any other.
     """
     if reason := provider.missing():
         raise SandboxUnavailable(reason)
-    process = _spawn(provider, policy, root, view, notebook)
+    order = _Order(provider, policy, root, view, notebook, places, by_file)
+    if zygote is not None and zygote.can_fork(provider, view, root, notebook):
+        with contextlib.suppress(NoZygote, SandboxUnavailable, MachineFault):
+            return _seen_to_hold(order, lambda worker, theirs: zygote.fork(plain(worker), theirs), zygote)
+    return _seen_to_hold(order, lambda worker, theirs: SpawnedProcess(provider.wrap(worker), theirs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What worker is wanted, however it comes to be."""
+
+    provider: Provider
+    policy: Policy
+    root: Path
+    view: View
+    notebook: Notebook | None
+    places: Mapping[str, Sequence[str]]
+    by_file: bool
+
+
+def _seen_to_hold(
+    order: _Order, start: Callable[[Worker, socket.socket], Process], zygote: ZygoteClient | None = None
+) -> StartedWorker:
+    """Get a worker, have it locked, and hold its answers against what its level requires."""
+    provider = order.provider
+    process = _begun(order, start)
     accepted = False
     try:
         with _canary() as canary:
-            request = _start_request(
-                process, provider, policy, root, view=view, canary=canary, notebook=notebook
-            )
-            request |= {"places": {name: list(where) for name, where in places.items()}, "by_file": by_file}
+            request = _start_request(process, order, canary=canary)
+            if zygote is not None:  # where its siblings' folders are
+                request["probes"]["folders"].append(str(zygote.offer.scratch))
             answer, _ = process.exchange(request, [], seconds=START_SECONDS)
         started = _accepted(process, provider, answer.get("started"))
         accepted = True
@@ -89,37 +118,41 @@ def start_worker(
     return started
 
 
-def _spawn(
-    provider: Provider, policy: Policy, root: Path, view: View, notebook: Notebook | None
-) -> WorkerProcess:
-    libraries = json.dumps({"entries": view.importable(), "temporary_folder": view.temporary_folder})
-
-    def command(descriptor: int) -> Command:
-        return provider.wrap(
-            Worker(
-                # Without the virtual environment around it: the worker's libraries come from its view.
-                interpreter=Path(sys.executable).resolve(),
-                arguments=(*INTERPRETER_FLAGS, str(WORKER_FOLDER), str(descriptor), libraries),
-                root=root,
-                folder=WORKER_FOLDER,
-                policy=policy,
-                view=view,
-                notebook=notebook,
-            )
-        )
-
+def _begun(order: _Order, start: Callable[[Worker, socket.socket], Process]) -> WorkerProcess:
+    notebook = order.notebook
     try:
         return WorkerProcess(
-            command,
-            policy,
-            scratch=None if notebook is None else root,
+            lambda theirs: start(_worker(order, theirs), theirs),
+            order.policy,
+            scratch=None if notebook is None else order.root,
             # A limit on a process's data does not count memory that it shares, be it with nobody.
-            most_resident_bytes=view.most_resident_bytes if notebook and not notebook.devices else None,
+            most_resident_bytes=order.view.most_resident_bytes if notebook and not notebook.devices else None,
         )
     except OSError as error:
         if error.errno in SHORTAGES:
             raise _no_process(error) from error
         raise SandboxUnavailable(f"no process could be started ({error.strerror or error})") from error
+
+
+def _worker(order: _Order, connection: socket.socket) -> Worker:
+    return worker_of(order.policy, order.root, order.view, order.notebook, connection)
+
+
+def worker_of(
+    policy: Policy, root: Path, view: View, notebook: Notebook | None, connection: socket.socket
+) -> Worker:
+    """Return what is started for a worker that talks over this socket."""
+    libraries = json.dumps({"entries": view.importable(), "temporary_folder": view.temporary_folder})
+    return Worker(
+        # Without the virtual environment around it: the worker's libraries come from its view.
+        interpreter=Path(sys.executable).resolve(),
+        arguments=(*INTERPRETER_FLAGS, str(WORKER_FOLDER), str(connection.fileno()), libraries),
+        root=root,
+        folder=WORKER_FOLDER,
+        policy=policy,
+        view=view,
+        notebook=notebook,
+    )
 
 
 def _no_process(error: OSError) -> MachineFault:
@@ -140,30 +173,20 @@ def _canary() -> Iterator[str]:
         yield file.name
 
 
-def _start_request(
-    process: WorkerProcess,
-    provider: Provider,
-    policy: Policy,
-    root: Path,
-    *,
-    view: View,
-    canary: str,
-    notebook: Notebook | None,
-) -> dict[str, Any]:
+def _start_request(process: WorkerProcess, order: _Order, *, canary: str) -> dict[str, Any]:
+    policy, view, root, notebook = order.policy, order.view, str(order.root), order.notebook
     limits = policy.limits
-    # What a notebook needs of ours is loaded when it is needed, with torch and plots; no secret is in it.
-    served = [] if notebook is None else [str(WORKER_FOLDER)]
-    if notebook is not None and notebook.data is not None:
-        served.append(str(notebook.data))
     devices = [] if notebook is None else list(notebook.devices)
-    own_folders = [str(root)] if notebook is None else []  # that it must not write in
+    own_folders = [root] if notebook is None else []  # that it must not write in
     package = str(Path(grader.__file__).parent)
     memory_limits = view.memory_limits(limits.memory_bytes)
     if devices:  # CUDA reserves as much as there is
         memory_limits.pop("AS", None)
     return {
-        "root": str(root),
-        "confine": provider.confine,
+        "root": root,
+        "places": {name: list(where) for name, where in order.places.items()},
+        "by_file": order.by_file,
+        "confine": order.provider.confine,
         "limits": {
             **memory_limits,
             "CPU": limits.cpu_s,
@@ -173,40 +196,51 @@ def _start_request(
             "CORE": 0,
             **process.command.limits,
         },
-        "files": {
-            "read": [
-                *policy.read,
-                *policy.standard_library_entries,
-                *view.entries,
-                *served,
-                *(path for path in devices if not path.startswith(("/dev/", OWN_THREADS))),
-                str(root),
-            ],
-            "list_only": list(policy.standard_library),
-            "write": list(policy.write),
-            "command": [path for path in devices if path.startswith("/dev/")],
-            "own": [path for path in devices if path == OWN_THREADS],
-            "change": [] if notebook is None else [str(root)],
-        },
-        "notebook": _notebook_request(notebook),
+        "files": file_rules(policy, view, order.root, notebook),
+        "notebook": _notebook_request(notebook, view),
         "probes": {
             "canaries": [canary, *_out_of_sight(view)],
             "folders": [tempfile.gettempdir(), *own_folders, package, *SHARED_FOLDERS],
             "environment": sorted(process.command.environment),
             "libraries": [name for name in probes.FOREIGN_LIBRARIES if not _is_in(view, name)],
             "memory": memory_limits,
-            "root": str(root),
+            "root": root,
             "account": process.command.account,
             "threads": limits.threads,
         },
     }
 
 
-def _notebook_request(notebook: Notebook | None) -> dict[str, Any] | None:
+def file_rules(policy: Policy, view: View, root: Path, notebook: Notebook | None) -> dict[str, list[str]]:
+    """Return what a worker may open, for `confinement.FileRules`; with `notebook` it may change its root."""
+    # What a notebook needs of ours is loaded when it is needed, with torch and plots; no secret is in it.
+    served = [] if notebook is None else [str(WORKER_FOLDER)]
+    if notebook is not None and notebook.data is not None:
+        served.append(str(notebook.data))
+    devices = [] if notebook is None else list(notebook.devices)
+    return {
+        "read": [
+            *policy.read,
+            *policy.standard_library_entries,
+            *view.entries,
+            *served,
+            *(path for path in devices if not path.startswith(("/dev/", OWN_THREADS))),
+            str(root),
+        ],
+        "list_only": list(policy.standard_library),
+        "write": list(policy.write),
+        "command": [path for path in devices if path.startswith("/dev/")],
+        "own": [path for path in devices if path == OWN_THREADS],
+        "change": [] if notebook is None else [str(root)],
+    }
+
+
+def _notebook_request(notebook: Notebook | None, view: View) -> dict[str, Any] | None:
     if notebook is None:
         return None
     data = None if notebook.data is None else str(notebook.data)
-    return {"data": data, "fast_data": notebook.fast_data, "seed": notebook.seed}
+    wanted = {"data": data, "fast_data": notebook.fast_data, "seed": notebook.seed}
+    return wanted | {"preload": list(view.preload)}
 
 
 def _out_of_sight(view: View) -> Iterator[str]:

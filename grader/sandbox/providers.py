@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from grader.errors import SandboxUnavailable, UsageError
 from grader.sandbox import account, bubblewrap
 from grader.sandbox.command import Command, Worker, plain
 from grader.sandbox.machine import security_modules
@@ -55,6 +56,7 @@ class Provider:
     missing: Callable[[], str | None]
     remedy: Callable[[], str]
     wrap: Callable[[Worker], Command]
+    can_fork: bool = False  # from a zygote that is wrapped once: what it adds holds for each fork as well
 
 
 def _no_confinement() -> str | None:
@@ -98,6 +100,7 @@ BUBBLEWRAP = Provider(
     missing=bubblewrap.missing,
     remedy=bubblewrap.remedy,
     wrap=bubblewrap.wrap,
+    can_fork=True,
 )
 
 ACCOUNT = Provider(
@@ -125,6 +128,7 @@ CONFINED = Provider(
     missing=_no_confinement,
     remedy=_confinement_remedy,
     wrap=plain,
+    can_fork=True,
 )
 
 SEPARATE = Provider(
@@ -140,3 +144,21 @@ SEPARATE = Provider(
 )
 
 PROVIDERS: tuple[Provider, ...] = (BUBBLEWRAP, ACCOUNT, CONFINED, SEPARATE)
+
+
+def candidates(name: str, min_isolation: int) -> list[Provider]:
+    """Return the providers of at least that level, or the named one, best first.
+
+    Raise UsageError for a name that is none, SandboxUnavailable where no level is enough.
+    """
+    known = [entry.name for entry in PROVIDERS]
+    if name != "auto" and name not in known:
+        raise UsageError(f"no sandbox is called {name!r}; known: auto, {', '.join(known)}")
+    named = [entry for entry in PROVIDERS if name in ("auto", entry.name)]
+    enough = [entry for entry in named if entry.level >= min_isolation]
+    if not enough:
+        best = max(named, key=lambda entry: entry.level)
+        raise SandboxUnavailable(
+            f"isolation level {min_isolation} was asked for; {best.name} gives level {best.level}"
+        )
+    return enough

@@ -31,6 +31,7 @@ class View:
     temporary_folder: str | None
     data_bytes: int | None
     address_space_bytes: int | None
+    preload: tuple[str, ...] = ()  # modules that can be imported once for many workers
 
     def importable(self) -> list[str]:
         """Return the entries that the worker's finder must know."""
@@ -65,6 +66,7 @@ def read_view(name: str) -> View:
         temporary_folder=views[name].get("temporary_folder"),
         data_bytes=views[name].get("data_bytes"),
         address_space_bytes=views[name].get("address_space_bytes"),
+        preload=tuple(views[name].get("preload", ())),
     )
 
 

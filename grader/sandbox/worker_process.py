@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -21,23 +20,21 @@ import numpy as np
 
 from grader.sandbox import trusted
 from grader.sandbox.command import Command
+from grader.sandbox.deadline import Deadline
 from grader.sandbox.policy import Policy
+from grader.sandbox.processes import REAP_SECONDS, Process
 from grader.sandbox.usage import (
     Usage,
     held_up_s,
     holds_more,
-    innermost,
     is_running,
     machine_memory_bytes,
     usage_of,
 )
 from grader.worker import protocol
 
-REAP_SECONDS = 5.0
 WATCH_SECONDS = 0.05
 SCRATCH_LOOK_SECONDS = 0.25
-INTERRUPT_GRACE_SECONDS = 10.0  # for code that was interrupted to come back
-WRAPPED_SIGNAL = 128  # a wrapper's exit status for a command that died of signal n is 128 + n
 
 OnAsk = Callable[[protocol.Json, Sequence[np.ndarray]], list[bytes | memoryview]]
 
@@ -91,50 +88,12 @@ class CapturedOutput:
         del self.last[: max(0, len(self.last) - self.keep_last)]
 
 
-class Deadline:
-    """A limit on wall time that stands still while the machine keeps the worker, or us, from running.
-
-    With `on_expiry` that is called first, and there are some seconds more.
-    """
-
-    def __init__(
-        self,
-        seconds: float,
-        *,
-        held_up_now_s: Callable[[], float],
-        so_far_s: float,
-        factor: float,
-        on_expiry: Callable[[], None] | None = None,
-    ) -> None:
-        self._started = time.monotonic()
-        self._seconds = seconds
-        self._held_up_now_s = held_up_now_s
-        self._so_far_s = so_far_s
-        self._most_s = factor * seconds
-        self._on_expiry = on_expiry
-        self.held_up_s = 0.0
-
-    def remaining_s(self) -> float:
-        """Return the seconds left; what the machine held up is looked at only when they run out."""
-        elapsed_s = time.monotonic() - self._started
-        if elapsed_s < self._seconds + self.held_up_s:
-            return self._seconds + self.held_up_s - elapsed_s
-        self.held_up_s = min(max(0.0, self._held_up_now_s() - self._so_far_s), self._most_s)
-        remaining_s = self._seconds + self.held_up_s - elapsed_s
-        if remaining_s > 0 or self._on_expiry is None:
-            return remaining_s
-        on_expiry, self._on_expiry = self._on_expiry, None
-        on_expiry()
-        self._seconds = elapsed_s - self.held_up_s + INTERRUPT_GRACE_SECONDS
-        return INTERRUPT_GRACE_SECONDS
-
-
 class WorkerProcess:
     """One running worker and the socket to it; everything that comes back is untrusted."""
 
     def __init__(
         self,
-        command: Callable[[int], Command],
+        start: Callable[[socket.socket], Process],
         policy: Policy,
         *,
         scratch: Path | None = None,
@@ -157,25 +116,24 @@ class WorkerProcess:
         self.output = CapturedOutput(policy.keep_first_bytes, policy.keep_last_bytes)
         try:
             with theirs:
-                self._command = command(theirs.fileno())
-                self._process = _started(self._command, theirs)
+                self._process = start(theirs)
         except BaseException:
             ours.close()
             raise
         ours.settimeout(0)
-        self._worker_id = self._process.pid
+        self._worker_id = self._process.process_id
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
     @property
     def command(self) -> Command:
         """What was started."""
-        return self._command
+        return self._process.command
 
     @property
     def process_id(self) -> int:
         """The worker's own process id, inside whatever is wrapped around it."""
-        self._worker_id = innermost(self._process.pid)
+        self._worker_id = self._process.worker_id()
         return self._worker_id
 
     def threads(self) -> int:
@@ -219,30 +177,26 @@ class WorkerProcess:
     def kill(self) -> int | None:
         """Stop the worker and whatever it started; return its exit status, negative for a signal."""
         self._is_ending.set()
-        self._end_group()
+        self._process.end()
         self._connection.close()
         self._ended(REAP_SECONDS)
-        self._wait_until_gone()
+        self._process.wait_until_gone(self._worker_id)
         self._watcher.join(REAP_SECONDS)  # it takes in the rest of the output
         trusted.end_orphans()
-        return self._process.returncode
+        return self._process.status
 
     def obituary(self) -> Obituary:
         """Wait a moment for a worker that closed its socket to end, and say how it ended."""
         status = self._ended(1.0)
         if status is None:
             return Obituary(self._stopped or Death.EXITED, None, self._peak)
-        if self._command.tells_status and status > WRAPPED_SIGNAL:
-            status = WRAPPED_SIGNAL - status
         return Obituary(self._stopped or self._death_of(status), status, self._peak)
 
     # ------------------------------------------------------------------------------ frames
 
     def _interrupt(self) -> None:
         self.was_interrupted = True
-        if sys.platform != "win32":
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self.process_id, signal.SIGINT)
+        self._process.interrupt()
 
     def _deadline(self, seconds: float, *, on_expiry: Callable[[], None] | None) -> Deadline:
         return Deadline(
@@ -317,7 +271,7 @@ class WorkerProcess:
 
     def _watch(self) -> None:
         """Read what the worker prints, so that it never blocks on a full pipe, and look at what it uses."""
-        stream = self._process.stdout
+        stream = self._process.output
         if stream is None:
             return
         with stream, contextlib.suppress(OSError, ValueError):
@@ -343,8 +297,8 @@ class WorkerProcess:
         return not self._is_ending.wait(WATCH_SECONDS)
 
     def _look(self) -> None:
-        if self._worker_id == self._process.pid and self._command.tells_status:
-            self._worker_id = innermost(self._process.pid)
+        if self._worker_id == self._process.process_id and self.command.tells_status:
+            self._worker_id = self._process.worker_id()
         self._peak = self._peak.largest_with(usage_of(self._worker_id))
         self._held_up_s = self._held_up_now_s()
         if self._peak.threads > self._policy.limits.threads:
@@ -362,7 +316,7 @@ class WorkerProcess:
 
     def _stop(self, reason: Death) -> None:
         self._stopped = reason
-        self._end_group()
+        self._process.end()
 
     # ------------------------------------------------------------------------------ ending
 
@@ -382,82 +336,15 @@ class WorkerProcess:
         return Death.MEMORY if self._peak.resident_bytes >= enough else Death.KILLED
 
     def _ended(self, seconds: float) -> int | None:
-        """Return the exit status, negative for a signal; None where the process does not end meanwhile.
-
-        The system's own account of its memory comes with the status: what grew between two looks is in it.
-        """
+        """Return the exit status, negative for a signal; None where the process does not end meanwhile."""
         give_up = time.monotonic() + seconds
-        while self._process.returncode is None and time.monotonic() < give_up:
-            if not self._collect():
-                time.sleep(0.001)
-        return self._process.returncode
-
-    def _collect(self) -> bool:
-        if sys.platform != "linux":
-            return self._process.poll() is not None
-        try:
-            process_id, status, used = os.wait4(self._process.pid, os.WNOHANG)
-        except ChildProcessError:  # somebody else has collected it
-            return self._process.poll() is not None
-        if process_id:
-            self._process.returncode = os.waitstatus_to_exitcode(status)
-            self._peak = self._peak.largest_with(Usage(resident_bytes=_own_peak_bytes(used.ru_maxrss << 10)))
-        return bool(process_id)
-
-    def _end_group(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if sys.platform == "win32":
-                self._process.kill()
-            else:
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _wait_until_gone(self) -> None:
-        """Wait for a worker whose wrapper has ended: the system ends and collects it, a moment later."""
-        entry = Path(f"/proc/{self._worker_id}")
-        give_up = time.monotonic() + REAP_SECONDS
-        while self._command.tells_status and entry.exists() and time.monotonic() < give_up:
+        while not self._process.collect() and time.monotonic() < give_up:
             time.sleep(0.001)
-
-
-def _own_peak_bytes(peak_bytes: int) -> int:
-    """Return the most memory that a process held; 0 where that may be what it was started with.
-
-    Until it runs its own program a process counts the memory of the one that started it.
-    """
-    import resource  # noqa: PLC0415 -- not on Windows
-
-    started_with = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    return peak_bytes if peak_bytes > started_with else 0
+        self._peak = self._peak.largest_with(Usage(resident_bytes=self._process.peak_bytes))
+        return self._process.status
 
 
 def _is_readable(descriptor: int) -> bool:
     if sys.platform == "win32":  # select knows sockets only there; the read may block
         return True
     return bool(select.select([descriptor], [], [], WATCH_SECONDS)[0])
-
-
-def _started(command: Command, connection: socket.socket) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command.argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-        env=command.environment,
-        start_new_session=True,
-        **_handed_over(connection),
-        **_as_account(command.account),
-    )
-
-
-def _handed_over(connection: socket.socket) -> dict[str, Any]:
-    """Return the arguments of Popen that let a worker inherit this one socket."""
-    connection.set_inheritable(True)
-    if sys.platform == "win32":
-        listed = {"handle_list": [connection.fileno()]}
-        return {"startupinfo": subprocess.STARTUPINFO(lpAttributeList=listed)}
-    return {"pass_fds": [connection.fileno()]}
-
-
-def _as_account(account: int | None) -> dict[str, Any]:
-    return {} if account is None else {"user": account, "group": account, "extra_groups": []}

@@ -1,7 +1,8 @@
 """Start of the worker: `python <flags> …/worker DESCRIPTOR LIBRARIES`.
 
 It holds nothing but the modules beside it. The first frame says what to lock and which submission to serve;
-the locks are set, the probes run, and only then is student code ever imported.
+the locks are set, the probes run, and only then is student code ever imported. Or it says which libraries
+to load for workers to come (zygote.py): each of those is a fork, which goes on with a first frame of its own.
 """
 
 from __future__ import annotations
@@ -28,9 +29,18 @@ def main() -> None:
     _own("libraries").use_libraries(**libraries)
     importlib.import_module("numpy.random")
     wire_module, protocol, session = (_own(name) for name in ("wire", "protocol", "session"))
-    wire = wire_module.Wire(socket.socket(fileno=descriptor))
+    connection = socket.socket(fileno=descriptor)
+    wire = wire_module.Wire(connection)
     request, _ = wire.receive()
+    set_by_libraries: dict[str, str] = {}
+    if "preload" in request:
+        # Here goes on each forked worker.
+        descriptor, set_by_libraries = _own("zygote").attend(connection, request)
+        inherited = _open_descriptors()
+        wire = wire_module.Wire(socket.socket(fileno=descriptor))
+        request, _ = wire.receive()
     wire.send(protocol.pack({"id": request["id"], "started": _lock(request, descriptor, inherited)}, []))
+    os.environ.update(set_by_libraries)  # as when they are loaded from here on
     served = session.Session(
         request["root"], request["places"], by_file=request["by_file"], converse=wire.converse
     )

@@ -20,6 +20,7 @@ from typing import Any
 from . import syscalls
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 PR_GET_NO_NEW_PRIVS = 39
@@ -51,6 +52,12 @@ def die_with_parent() -> None:
     """Ask the kernel to kill this process when the thread that started it ends (Linux)."""
     if sys.platform == "linux":
         _prctl(PR_SET_PDEATHSIG, SIGKILL)
+
+
+def become_unreadable() -> None:
+    """Forbid others of this user to read this process's memory, and those of its forks (Linux)."""
+    if sys.platform == "linux":
+        _prctl(PR_SET_DUMPABLE, 0)
 
 
 def apply_limits(limits: Mapping[str, int]) -> list[str]:

@@ -7,6 +7,7 @@ from it. A picture would say no more than its numbers, costs a second, and nobod
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,6 +38,14 @@ class FigureManager(_bases.FigureManagerBase):  # type: ignore[misc]
 
 _taken: dict[int, Any] = {}  # the figures of the cell at hand, by identity
 _listeners: list[Callable[[Any], None]] = []
+
+
+def settle_in() -> None:
+    """Have matplotlib look for its folders anew: it may have been loaded where it had others."""
+    matplotlib: Any = importlib.import_module("matplotlib")
+    for name in ("get_configdir", "get_cachedir"):
+        find = getattr(matplotlib, name)
+        setattr(matplotlib, name, functools.cache(getattr(find, "__wrapped__", find)))
 
 
 def show(*_: object, **__: object) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cell_names, seeding, tensors
+from . import cell_names, libraries, seeding, tensors
 from .protocol import Json
 from .session import Separately, Session, describe_fault
 
@@ -91,6 +91,7 @@ class Kernel:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         home = os.path.join(self._root, home)  # noqa: PTH118
         self._settle_in(home)
+        libraries.load(self._wanted["preload"])  # or a zygote did: what cells find is the same
         self._torch = importlib.import_module("torch")
         self._torch.manual_seed(self._wanted["seed"])
         if self._wanted["data"] is not None:
@@ -99,6 +100,7 @@ class Kernel:
         with contextlib.suppress(Exception):
             _use_plain_progress_bars()
         self._figures_module = importlib.import_module("_grader_worker.figures")
+        self._figures_module.settle_in()
         self._figures_module.when_shown(self._record.figure)
         self._shell = make_shell(self._root, self._record, home)
         os.chdir(self._root)

@@ -12,6 +12,12 @@ from numpy.random import bit_generator
 IMPORT_SEED = 0x6D79746F
 
 
+def seed_afresh() -> None:
+    """Give each generator of a forked process a state of its own: it was born with its parent's."""
+    random.seed()
+    np.random.seed()  # noqa: NPY002
+
+
 def seed_everything(seed: int) -> None:
     """Reseed all generators of this process from one number in [0, 2**64).
 

@@ -14,10 +14,11 @@ import pytest
 from grader.assignments.hw1.names import PLACES
 from grader.client import Call, Student, open_student
 from grader.errors import StudentFault
+from grader.sandbox.deadline import Deadline
 from grader.sandbox.launch import StartedWorker
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.usage import Usage
-from grader.sandbox.worker_process import Deadline, Death, Obituary, WorkerGone, WorkerProcess
+from grader.sandbox.worker_process import Death, Obituary, WorkerGone, WorkerProcess
 from grader.worker import protocol
 from tests.contract.submissions import write_package
 

@@ -8,10 +8,14 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from grader.assignments.hw1.names import NOTEBOOK_NAMES
+from grader.client import Student
 from grader.notebooks.replay import NotebookWork, Replay, ReplayOptions, replay_of, scratch_copy
+from grader.sandbox.forked import ForkedProcess, ZygoteClient
 from grader.sandbox.policy import read_policy
+from grader.sandbox.zygote import Zygote
 
 QUESTIONS = tuple(NOTEBOOK_NAMES)
 
@@ -31,6 +35,24 @@ def _code(source: str) -> dict[str, object]:
 
 
 @contextmanager
+def lent_zygote(provider: str, **more: Any) -> Iterator[ZygoteClient]:
+    """Have a zygote, and a line to it as the run of the checks has one."""
+    with (
+        Zygote(provider=provider, min_isolation=1, policy=read_policy(), **more) as zygote,
+        zygote.lent() as offer,
+    ):
+        assert offer is not None
+        with ZygoteClient(offer) as client:
+            yield client
+
+
+def was_forked(student: Student) -> bool:
+    """Say whether a student's worker came from a zygote."""
+    assert student._worker is not None
+    return isinstance(student._worker.process._process, ForkedProcess)
+
+
+@contextmanager
 def replayed(
     root: Path,
     *cells: str,
@@ -38,16 +60,19 @@ def replayed(
     data: Path | None = None,
     wanted: tuple[str, ...] = QUESTIONS,
     devices: tuple[str, ...] = (),
+    zygote: ZygoteClient | None = None,
     **limits: float,
 ) -> Iterator[Replay]:
-    """Replay a notebook that lies in `root`, under these limits."""
+    """Replay a notebook that lies in `root`, under these limits; with `zygote` by forked workers."""
     policy = read_policy()
     policy = dataclasses.replace(policy, limits=dataclasses.replace(policy.limits, **limits))
     work = NotebookWork(
         notebook=notebook_of(*cells), root=root, questions=QUESTIONS, names=NOTEBOOK_NAMES, wanted=wanted
     )
-    options = ReplayOptions(provider=provider, min_isolation=1, policy=policy, data=data, devices=devices)
-    with scratch_copy(root) as scratch:
+    options = ReplayOptions(
+        provider=provider, min_isolation=1, policy=policy, data=data, devices=devices, zygote=zygote
+    )
+    with scratch_copy(root, within=None if zygote is None else zygote.offer.scratch) as scratch:
         replay = replay_of(work, options, scratch=scratch)
         try:
             yield replay

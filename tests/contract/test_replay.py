@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 
 from grader.datasets import serve
-from grader.errors import CheckFailed, StudentExited, StudentFault, StudentRaised
+from grader.errors import CheckFailed, MachineFault, StudentExited, StudentFault, StudentRaised
 from grader.notebooks.replay import CellOutcome
 from grader.sandbox.machine import device_files, has_gpu
-from tests.contract.notebooks import replayed
+from tests.contract.notebooks import lent_zygote, replayed, was_forked
 from tests.contract.submissions import write_package
 from tests.required import if_here, needs_experiments
 
@@ -120,14 +121,26 @@ def served():
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module", params=["bubblewrap", "account", "confined"])
+FORKED = ", forked"
+
+
+@pytest.fixture(
+    scope="module", params=["bubblewrap", "account", "confined", f"bubblewrap{FORKED}", f"confined{FORKED}"]
+)
 def replay(request, available, served):
-    provider = if_here(available[request.param])
+    provider = if_here(available[request.param.removesuffix(FORKED)])
     folder = Path(tempfile.mkdtemp(prefix="contract-")).resolve()
     folder.chmod(0o711)
     root = write_package(folder / "submission")
-    with replayed(root, *CELLS, provider=provider, data=served, cell_s=5.0) as made:
-        yield made
+    with contextlib.ExitStack() as stack:
+        data, zygote = served, None
+        if request.param.endswith(FORKED):
+            zygote = stack.enter_context(lent_zygote(provider))
+            data = zygote.offer.data / "data"
+            shutil.copytree(served, data)
+        yield stack.enter_context(
+            replayed(root, *CELLS, provider=provider, data=data, cell_s=5.0, zygote=zygote)
+        )
     shutil.rmtree(folder)
 
 
@@ -226,8 +239,9 @@ def test_mytorch_of_the_submission_can_be_imported(replay):
     assert cell(replay, "mytorch").outcome is CellOutcome.OK, cell(replay, "mytorch").message
 
 
-def test_one_worker_did_it_all(replay):
+def test_one_worker_did_it_all(replay, request):
     assert replay.student.workers_started == 1
+    assert was_forked(replay.student) == (FORKED in request.node.name)
 
 
 # ------------------------------------------------------------------- deaths, and parts of a notebook
@@ -303,6 +317,15 @@ def test_what_a_check_calls_finds_its_names_as_they_were_after_the_question(fold
         student.begin_check("q6.7.own", seed=1)
         assert student.call_with_tensors(harvest.value("count"), None) == 51 * 100.0
         assert replay.after("q6.7").value("nn") == "mytorch"
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU of NVIDIA's here")
+def test_a_gpu_that_cannot_be_used_is_our_fault_and_not_silently_the_processor(folder, confining_provider):
+    with (
+        pytest.raises(MachineFault, match="no GPU that it can use inside the sandbox"),
+        replayed(folder, "1", provider=confining_provider, devices=("/dev/null",)),
+    ):
+        pass
 
 
 @pytest.mark.needs_cuda

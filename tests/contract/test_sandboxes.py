@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import grader
-from grader import sandbox, settings
+from grader import settings
 from grader.assignments.hw1.names import PLACES
 from grader.client import Student, Unsupported, open_student
 from grader.errors import (
@@ -377,7 +377,7 @@ def test_a_probe_that_does_not_hold_refuses_the_worker(folder, monkeypatch, need
     # The lock-down is left out behind the trusted side's back; only the probes can tell.
     for named in [provider for provider in PROVIDERS if provider.level >= 2]:
         lax = dataclasses.replace(named, confine=False)
-        monkeypatch.setattr(sandbox, "PROVIDERS", (lax,))
+        monkeypatch.setattr("grader.sandbox.providers.PROVIDERS", (lax,))
         with pytest.raises(SandboxUnavailable):
             open_student(folder, places=PLACES, min_isolation=2)
 
@@ -386,7 +386,7 @@ def test_a_wrapper_that_wraps_nothing_is_found_out(folder, monkeypatch, needs_co
     # As firejail did in a container: no sandbox, and exit status 0.
     for named in [provider for provider in PROVIDERS if provider.level == 3]:
         pretending = dataclasses.replace(named, wrap=plain, missing=lambda: None)
-        monkeypatch.setattr(sandbox, "PROVIDERS", (pretending,))
+        monkeypatch.setattr("grader.sandbox.providers.PROVIDERS", (pretending,))
         with pytest.raises(SandboxUnavailable, match="probe '"):
             open_student(folder, places=PLACES, min_isolation=2)
 

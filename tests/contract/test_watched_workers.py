@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from grader.assignments.hw1.names import PLACES
-from grader.client import open_student
+from grader.client import Student
 from grader.errors import (
     MachineFault,
     ProtocolViolation,
@@ -26,8 +26,11 @@ from grader.errors import (
     StudentTimedOut,
 )
 from grader.sandbox.policy import read_policy
+from grader.sandbox.providers import PROVIDERS
 from grader.sandbox.usage import is_running
+from tests.contract.notebooks import lent_zygote, was_forked
 from tests.contract.submissions import write_package
+from tests.required import if_here
 
 POLICY = dataclasses.replace(
     read_policy(),
@@ -104,16 +107,49 @@ NAUGHTY = """
 """
 
 
+FORKED = ", forked"  # from a zygote under that provider, and not started for itself
+CONFINING = [provider.name for provider in PROVIDERS if provider.level >= 2]
+FROM_A_ZYGOTE = [f"{provider.name}{FORKED}" for provider in PROVIDERS if provider.can_fork]
+
+
+def named_if_here(name: str, available) -> str:
+    if_here(available[name.removesuffix(FORKED)])
+    return name
+
+
+@pytest.fixture(params=[*(provider.name for provider in PROVIDERS), *FROM_A_ZYGOTE])
+def provider(request, available) -> str:
+    return named_if_here(request.param, available)
+
+
+@pytest.fixture(params=[*CONFINING, *FROM_A_ZYGOTE])
+def confining_provider(request, available) -> str:
+    return named_if_here(request.param, available)
+
+
 @pytest.fixture
 def opened(folder):
     """A function that opens the naughty submission under a provider."""
-    root = write_package(folder, mytorch__nn__modules__activation=NAUGHTY)
     with contextlib.ExitStack() as stack:
 
-        def open_(provider: str, policy=POLICY):
+        def open_(name: str, policy=POLICY):
+            provider, zygote, place = name.removesuffix(FORKED), None, folder
+            if provider != name:
+                zygote = stack.enter_context(lent_zygote(provider, view="numpy"))
+                place = zygote.offer.scratch / "submission"
+            root = write_package(place, mytorch__nn__modules__activation=NAUGHTY)
             student = stack.enter_context(
-                open_student(root, places=PLACES, provider=provider, min_isolation=1, policy=policy)
+                Student(
+                    root,
+                    provider=provider,
+                    min_isolation=1,
+                    policy=policy,
+                    places=PLACES,
+                    view="numpy",
+                    zygote=zygote,
+                )
             )
+            assert was_forked(student) == (zygote is not None)
             student.begin_check("test", seed=1)
             return student
 

@@ -23,6 +23,7 @@ from grader.model import (
 )
 from grader.records import (
     GradingRequest,
+    ZygoteOffer,
     finite,
     isolation_from_record,
     request_from_record,
@@ -53,6 +54,18 @@ def test_a_request_arrives_as_it_was_sent():
     arrived = request_from_record(through_json(request_to_record(REQUEST)))
     assert dataclasses.replace(arrived, places=REQUEST.places) == REQUEST
     assert {name: tuple(where) for name, where in arrived.places.items()} == REQUEST.places
+
+
+def test_a_zygote_is_offered_as_it_was_lent():
+    offer = ZygoteOffer(
+        descriptor=7,
+        provider="confined",
+        view="experiments",
+        scratch=Path("/playground/scratch/run"),
+        data=Path("/playground/data/run"),
+    )
+    request = dataclasses.replace(REQUEST, zygote=offer)
+    assert request_from_record(through_json(request_to_record(request))).zygote == offer
 
 
 def test_a_result_arrives_as_it_was_found():

@@ -41,6 +41,13 @@ LEARNS_ACCURACY = 0.5
 # slowest of the calibration's runs at 0.41.
 _LEARNED_LOSS = 0.6
 _FALL = 0.7  # of the first epoch's loss
+# With steps of 0.1 a right network may learn and then diverge: of 45 that started with he, had ReLU and saw
+# pixels between -1 and 1, all of MNIST, two ended with a loss that is no number and an accuracy of 0.098.
+_NO_NUMBER_AFTER = _FALL * GUESSING
+# On all of MNIST and in smaller batches than asked for, small_random leaves chance with Tanh after the first
+# epoch: in batches of 64, 0.656 to 0.967 after ten. Networks that start as PyTorch draws them have left it
+# within the first, with losses of 1.24 at most.
+_LEAVES_LATE = ("q5.3", "full", "small_random")
 # The network that is trained here is as deep and half as wide, and learns in a second. A single step can
 # throw it back for a while, and a slow start can be bad luck: the best of several looks counts, and a
 # training that disagrees with the notebook is repeated from new weights.
@@ -65,10 +72,14 @@ RELU = Training("q5.4", "relu", "training_losses_relu", "final_accuracies_relu")
 
 
 def losses_of(notebook: Replay, run: Training) -> dict[str, FloatArray]:
-    """Return the losses of each method, (epochs,) each."""
+    """Return the losses of each method, (epochs,) each; they are finite, or no numbers where one diverged."""
     kept = by_method(notebook.after(run.question), run.losses)
-    found = {method: numbers(kept[method], what=f"{run.losses}[{method!r}]") for method in METHODS}
-    for method, row in found.items():
+    found = {}
+    for method in METHODS:
+        what = f"{run.losses}[{method!r}]"
+        row = found[method] = numbers(kept[method], what=what, finite=False)
+        if not has_diverged(row):
+            numbers(row, what=what)
         if len(row) < 2:
             raise CheckFailed(
                 f"{run.losses}[{method!r}] has {len(row)} number{'s' * (len(row) != 1)}; there should be "
@@ -93,6 +104,19 @@ def shares_of(notebook: Replay, run: Training) -> dict[str, float]:
     return {method: value / 100.0 if is_percent else value for method, value in accuracies.items()}
 
 
+def has_diverged(row: FloatArray) -> bool:
+    """Say whether a training learned, and then its loss was no number any more until the end."""
+    known = int(np.isfinite(row).cumprod().sum())  # finite ones at the beginning
+    diverged = 0 < known < len(row) and not np.isfinite(row[known:]).any()
+    return diverged and bool(row[:known].min() <= _NO_NUMBER_AFTER)
+
+
+def _left_late(run: Training, profile: str, method: str, row: FloatArray) -> bool:
+    """Say whether a network that starts at chance may have left it after the first epoch, and did."""
+    is_possible = (run.question, profile, method) == _LEAVES_LATE
+    return is_possible and bool(abs(row[0] - GUESSING) <= CHANCE_LOSS and row[-1] < row[0])
+
+
 def require_one_an_epoch(notebook: Replay, run: Training) -> None:
     """Judge how many losses there are."""
     for method, row in losses_of(notebook, run).items():
@@ -112,12 +136,14 @@ def require_shares(notebook: Replay, run: Training) -> None:
         require_share(value, what=f"{run.accuracies}[{method!r}]")
 
 
-def require_at_chance(notebook: Replay, run: Training) -> str:
+def require_at_chance(notebook: Replay, run: Training, *, profile: str) -> str:
     """Judge that zero and small_random learn nothing; return a sentence about those that are excused."""
     losses, accuracies = losses_of(notebook, run), shares_of(notebook, run)
 
     def finding(method: str) -> CheckFailed | None:
         row, accuracy = losses[method], accuracies[method]
+        if _left_late(run, profile, method, row):
+            return None
         if not np.abs(row - GUESSING).max() <= CHANCE_LOSS:
             worst = float(row[np.abs(row - GUESSING).argmax()])
             text = (
@@ -142,6 +168,8 @@ def require_learning(notebook: Replay, run: Training) -> str:
 
     def finding(method: str) -> CheckFailed | None:
         row, accuracy = losses[method], accuracies[method]
+        if has_diverged(row):
+            return None
         if not row[-1] <= _FALL * row[0]:
             text = (
                 f"{run.losses}[{method!r}] goes from {row[0]:.4g} to {row[-1]:.4g}; a network that starts "
@@ -174,13 +202,15 @@ def _judged(notebook: Replay, methods: Sequence[str], finding: Callable[[str], C
 
 
 def has_learned(accuracy: float, losses: FloatArray | None) -> bool:
-    """Say whether a network has learned, by what it ended with; losses are None where they are no numbers."""
+    """Say whether a network has learned, by what it ended with; losses are None where they are unknown."""
     return accuracy >= LEARNS_ACCURACY or _was_thrown_back(accuracy, losses)
 
 
 def _was_thrown_back(accuracy: float, losses: FloatArray | None) -> bool:
-    """Say whether a network learned, by its last loss, and still knows more than one that guesses."""
-    return losses is not None and accuracy > _MORE_THAN_GUESSING and bool(losses[-1] <= _LEARNED_LOSS)
+    """Say whether a network learned, by its losses, and knows less now: still something, or it diverged."""
+    if losses is None:
+        return False
+    return has_diverged(losses) or (accuracy > _MORE_THAN_GUESSING and bool(losses[-1] <= _LEARNED_LOSS))
 
 
 def _losses_if_any(notebook: Replay, run: Training) -> Mapping[str, FloatArray]:
@@ -240,11 +270,12 @@ def require_reproduced(
     for method in METHODS:
         reported = accuracies[method]
         is_said_to_learn = has_learned(reported, losses.get(method))
+        is_late = method in losses and _left_late(run, dataset.profile, method, losses[method])
         for _ in range(_ATTEMPTS):
             found[method] = accuracy = trained_again(notebook, method, run.activation, dataset, rng)
             if agrees := (accuracy >= LEARNS_ACCURACY) == is_said_to_learn:
                 break
-        if not agrees:
+        if not (agrees or is_late):
             raise CheckFailed(
                 f"{run.accuracies}[{method!r}] is {reported:.4g}, but a {run.activation} network that "
                 f"starts from your {call((784, _WIDTH), method)} and the like has {accuracy:.4g} after at "

@@ -60,17 +60,23 @@ def read_bands(question: str, profile: str, *, data_sha256: str) -> Bands:
 
 
 def bands_of(content: Mapping[str, Any]) -> Bands:
-    """Return the bands that a calibration file's runs give."""
+    """Return the bands that a calibration file's runs give; those that diverged are judged otherwise."""
     seen: dict[str, list[float]] = {}
     for run in content["runs"]:
         for name, accuracy in run["accuracies"].items():
-            seen.setdefault(name, []).append(float(accuracy))
+            if not _diverged(run, name):
+                seen.setdefault(name, []).append(float(accuracy))
     low = {name: min(values) - MARGIN_BELOW[content["question"]] for name, values in seen.items()}
     return Bands(
         profile=str(content["profile"]),
         accuracies={name: (low[name], min(1.0, max(values) + MARGIN_ABOVE)) for name, values in seen.items()},
         floor={name: value - FLOOR_BELOW for name, value in low.items()},
     )
+
+
+def _diverged(run: Run, name: str) -> bool:
+    losses = run.get("losses")
+    return isinstance(losses, Mapping) and losses[name][-1] is None
 
 
 def content_of(

@@ -12,6 +12,7 @@ import argparse
 import importlib
 import itertools
 import json
+import math
 import multiprocessing
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -121,9 +122,9 @@ def _data(name: str, profile: str, data_dir: Path | None) -> Any:
     return load_mnist(profile, data_dir) if name == "mnist" else load_bloodmnist(profile, data_dir)
 
 
-def _ends(passes: Sequence[Any]) -> list[float]:
-    """Return the mean loss of the first and of the last pass over the data."""
-    return [round(each.loss, 4) for each in (passes[0], passes[-1])]
+def _ends(passes: Sequence[Any]) -> list[float | None]:
+    """Return the mean loss of the first and of the last pass over the data; None is no number."""
+    return [round(each.loss, 4) if math.isfinite(each.loss) else None for each in (passes[0], passes[-1])]
 
 
 def _record(seed: int, scaling: str, batch_size: int, losses: Any, accuracies: Mapping[str, float]) -> Run:
@@ -175,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     whole = path.with_suffix(".part")
-    whole.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    whole.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     whole.replace(path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -366,6 +368,48 @@ def test_a_low_accuracy_beside_a_high_loss_is_no_step_back(accuracy, lost) -> No
 def test_an_accuracy_at_chance_is_no_step_back_whatever_the_losses() -> None:
     verdicts = judged(outcome(accuracies=ACCURACIES | {"xavier": 0.114}), "q5.3")
     assert failed_checks(verdicts) == {"q5.3.accuracy_bands", "q5.3.learn", "q5.3.reproduced"}
+
+
+NO_NUMBER = float("nan")
+
+
+def test_a_training_that_learned_and_then_diverged_costs_nothing() -> None:
+    changes = outcome(
+        losses=LOSSES | {"he": [0.9, 0.3, 0.2] + [NO_NUMBER] * 7}, accuracies=ACCURACIES | {"he": 0.098}
+    )
+    assert failed_checks(judged(changes, "q5.3")) == set()
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [[2.3] * 3 + [NO_NUMBER] * 7, [0.9, NO_NUMBER, 0.3] + [0.2] * 7],
+    ids=["before it learned", "and came back"],
+)
+def test_a_loss_that_is_no_number_in_another_way_is_not_excused(losses) -> None:
+    changes = outcome(losses=LOSSES | {"he": losses}, accuracies=ACCURACIES | {"he": 0.098})
+    assert "q5.3.losses" in failed_checks(judged(changes, "q5.3"))
+
+
+def judged_in_full(changes):
+    dataset = dataclasses.replace(load_mnist("sample", None), profile="full")
+    checks = judge_notebook(notebook(changes), "q5.3", dataset=dataset)
+    return failed_checks(checks) - {"q5.3.accuracy_bands"}  # which holds the sample's against those of full
+
+
+LEFT_LATE = {"losses": LOSSES | {"small_random": [2.3017, 2.29, 2.2, 1.8, 1.2, 0.8, 0.5, 0.3, 0.1, 0.06]}}
+
+
+def test_small_random_may_leave_chance_late_on_all_of_mnist() -> None:
+    changes = outcome(**LEFT_LATE, accuracies=ACCURACIES | {"small_random": 0.9654})
+    assert judged_in_full(changes) == set()
+    assert failed_checks(judged(changes, "q5.3")) == {"q5.3.at_chance", "q5.3.reproduced"}
+
+
+def test_small_random_that_learns_within_the_first_epoch_was_not_drawn_so() -> None:
+    changes = outcome(
+        losses=LOSSES | {"small_random": LOSSES["he"]}, accuracies=ACCURACIES | {"small_random": 0.96}
+    )
+    assert judged_in_full(changes) == {"q5.3.at_chance", "q5.3.reproduced"}
 
 
 def test_the_results_of_relu_are_judged_by_their_own_statistics() -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from grader.sandbox.worker_process import Deadline
+from grader.sandbox.deadline import Deadline
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from grader.assignments.hw1.initialisation_training import (
 )
 from grader.checks.closeness import reproduced_by
 from grader.checks.plots import PlotIt, lines
+from grader.datasets import Mnist
 from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
@@ -40,10 +41,10 @@ def test_accuracies(notebook: Replay) -> None:
 
 
 @check("q5.4.at_chance", needs=("q5.4.losses", "q5.4.accuracies"))
-def test_at_chance(notebook: Replay, note: Callable[[str], None]) -> None:
+def test_at_chance(notebook: Replay, dataset: Mnist, note: Callable[[str], None]) -> None:
     """ReLU networks that start with zero or small_random stay at chance."""
     with reproduced_by("print(training_losses_relu['zero'], final_accuracies_relu['zero'])"):
-        note(require_at_chance(notebook, RELU))
+        note(require_at_chance(notebook, RELU, profile=dataset.profile))
 
 
 @check("q5.4.learn", needs=("q5.4.losses", "q5.4.accuracies"))
