@@ -1,4 +1,4 @@
-"""Report to `report.html`: one file that needs no network and no script, for the instructor.
+"""Report to `report.html`: one file that needs no network and no script.
 
 Everything in it that a student wrote is text: the template escapes whatever it is given, and drawings are put
 together from escaped parts.
@@ -34,6 +34,7 @@ from grader.reports.schema import (
     QuestionReport,
     Report,
 )
+from grader.reports.student_view import student_view
 from grader.reports.svg import Ids, shown
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -92,16 +93,11 @@ class Shares:
 
 
 def render(report: Report) -> str:
-    """Return the report as a page with everything in it."""
-    return page(report, is_student=False)
-
-
-def page(report: Report, *, is_student: bool) -> str:
-    """Return a report as a page; what a student may not read has to be gone from it already."""
+    """Return the report as a page with everything in it; of a student's view that is the student's page."""
     ids = itertools.count(1)
     text = _template().render(
         report=report,
-        is_student=is_student,
+        is_student=student_view(report) == report,
         status=_STATUSES[report.status],
         shares=_shares(report.questions),
         questions=[(question, _shares([question])) for question in report.questions],

@@ -9,4 +9,4 @@ from grader.reports.student_view import student_view
 
 def render(report: Report) -> str:
     """Return the student's view of the report as a page."""
-    return to_html.page(student_view(report), is_student=True)
+    return to_html.render(student_view(report))
