@@ -23,7 +23,7 @@ from grader.reports.svg import (
     text,
 )
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 340.0, 44.0, 330.0, 10.0, 170.0
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 340.0, 48.0, 330.0, 10.0, 170.0
 _LEGEND_TOP, _LEGEND_ROW = 216.0, 17.0
 # Numbers further apart than this are drawn on a logarithmic axis.
 _WIDE = 100.0
@@ -119,7 +119,7 @@ def _row(number: int, row: SeriesReport, every: int, x_axis: Axis, y_axis: Axis)
         x, size = x_axis.place(1 + at * every), finite(value)
         if size is None:
             pieces.append([])
-            yield text(x, _TOP + 8, shown(value), "middle", class_="label")
+            yield text(x, _TOP + 8 + 11 * number, shown(value), "middle", class_="label")
         else:
             pieces[-1].append((x, y_axis.place(size)))
     for piece in pieces:

@@ -30,7 +30,7 @@ Grid = Sequence[Sequence[object]]
 _CELL, _HEIGHT, _LEFT, _TOP = 50.0, 24.0, 30.0, 16.0
 _LONG = 7  # characters; what is longer is written smaller
 _GREY = "#8c8c8c"
-_MATRIX_CELL, _NAMES_WIDTH = 27.0, 116.0
+_MATRIX_CELL, _NAMES_WIDTH, _NARROWEST = 27.0, 116.0, 340.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def confusion(plot: MatrixReport, ids: Ids) -> Figure:
     cells = []
     for row, (name, counts) in enumerate(zip(plot.names, plot.counts, strict=True)):
         y = top + row * _MATRIX_CELL
-        cells.append(text(left - 5, y + 17, f"{short(name, 17)} {row}", "end", class_="label"))
+        cells.append(text(left - 5, y + 17, f"{short(name, 15)} {row}", "end", class_="label"))
         cells.append(text(left + (row + 0.5) * _MATRIX_CELL, top - 4, row, "middle", class_="label"))
         for column, count in enumerate(counts):
             rgb = sequential(count / max(1, sum(counts)))
@@ -95,7 +95,7 @@ def confusion(plot: MatrixReport, ids: Ids) -> Figure:
         ids,
         plot.title,
         f"True classes in rows, predicted ones in columns; {words}",
-        (left + size * _MATRIX_CELL + 2, top + size * _MATRIX_CELL + 2),
+        (max(_NARROWEST, left + size * _MATRIX_CELL + 2), top + size * _MATRIX_CELL + 2),
         *cells,
     )
     rows = [[name, *map(str, counts)] for name, counts in zip(plot.names, plot.counts, strict=True)]

@@ -74,7 +74,7 @@ def shown(value: object) -> str:
     number = finite(value)
     if number is None:
         return "a huge number"
-    return f"{number + 0.0:.3g}".replace("-", _MINUS)
+    return f"{number + 0.0:.3g}".replace("e+", "e").replace("-", _MINUS)
 
 
 def short(name: str, most: int) -> str:

@@ -107,7 +107,7 @@ def render(report: Report) -> str:
         message=_message,
         next_table=lambda: next(ids),
         marks=lambda check: [mark for mark in report.marks if mark.check_id == check.id],
-        outcome=lambda check: _OUTCOMES[check.outcome],
+        outcome=_outcome,
         is_hidden=lambda check: check.visibility is not Visibility.VISIBLE,
         points=points,
         number=shown,
@@ -132,6 +132,13 @@ def _template() -> Template:
 def points(value: Decimal | None) -> str:
     """Return points without needless zeros; a dash where there are none yet."""
     return "\u2013" if value is None else format(value.normalize(), "f")
+
+
+def _outcome(check: CheckReport) -> tuple[str, str]:
+    """Return a word for what became of a check, and its colour; what a person marked has not "failed"."""
+    if check.kind == "written" and check.score is not None:
+        return "marked", "good" if check.score == check.max_score else "none"
+    return _OUTCOMES[check.outcome]
 
 
 def _printable(value: object) -> object:
