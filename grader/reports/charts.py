@@ -155,11 +155,9 @@ def _legend(number: int, name: str) -> Iterator[Markup]:
 def _counts(last: int) -> tuple[tuple[float, str], ...]:
     """Return ticks for a count from 1: whole numbers, at most ten of them."""
     every = next(
-        factor * 10**power for power in range(9) for factor in (1, 2, 5) if last <= 10 * factor * 10**power
+        factor * 10**power for power in range(20) for factor in (1, 2, 5) if last <= 10 * factor * 10**power
     )
-    return tuple(
-        (float(at), str(at)) for at in range(1, last + 1) if at % every == 0 or (at == 1 and last < 11)
-    )
+    return tuple((float(at), str(at)) for at in range(every, last + 1, every))
 
 
 def _in_words(row: SeriesReport) -> str:

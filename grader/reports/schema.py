@@ -82,6 +82,7 @@ class FeedbackReport(Record):
     handout: Text | None = None
 
 
+Count = Annotated[int, Field(ge=0, le=10**12)]
 Numbers = Annotated[tuple[FiniteFloat | NonFinite, ...], Field(max_length=120)]
 
 
@@ -99,7 +100,7 @@ class LinesReport(Record):
     title: Text
     across: Text = Field(description="What the numbers are counted by: epoch, hidden layer.")
     series: Annotated[tuple[SeriesReport, ...], Field(max_length=8)]
-    every: int = Field(ge=1, description="Of long series only every so many-th number is kept.")
+    every: int = Field(ge=1, le=10**9, description="Of long series only every so many-th number is kept.")
 
 
 class MatrixReport(Record):
@@ -108,7 +109,7 @@ class MatrixReport(Record):
     kind: Literal["matrix"]
     title: Text
     names: Annotated[tuple[Text, ...], Field(max_length=20)]
-    counts: Annotated[tuple[tuple[int, ...], ...], Field(max_length=20)]
+    counts: Annotated[tuple[tuple[Count, ...], ...], Field(max_length=20)]
 
     @model_validator(mode="after")
     def _is_square(self) -> Self:

@@ -12,6 +12,8 @@ Ids = Iterator[int]  # so that no two elements of a page share an id
 Number = float | int
 # How values that are no finite numbers stand in a report.
 NON_FINITE = ("nan", "inf", "-inf")
+# Further out an axis ends: what is beyond stands at its edge.
+_HUGE, _LARGEST_EXPONENT = 1e300, 308
 _MINUS = "\u2212"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BLUE, _WHITE, _ORANGE = (33, 102, 172), (247, 247, 247), (179, 88, 6)
@@ -108,11 +110,12 @@ class Axis:
 
 def linear_axis(values: Sequence[float], start: float, end: float) -> Axis:
     """Return an axis of round numbers around the values."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
+    cut = [max(-_HUGE, min(_HUGE, value)) for value in values]
+    low, high = min(cut, default=0.0), max(cut, default=1.0)
     widest = max(abs(low), abs(high))
-    if high - low <= 1e-9 * widest or not math.isfinite(high - low):
-        low, high = low - 0.5 * (widest or 1.0), high + 0.5 * (widest or 1.0)
-        low, high = max(low, -1e300), min(high, 1e300)
+    if high - low <= max(1e-9 * widest, 1 / _HUGE):
+        half = 0.5 * widest if widest > 1 / _HUGE else 0.5
+        low, high = low - half, high + half
     step = _round_step((high - low) / 4)
     first, last = math.floor(low / step), math.ceil(high / step)
     ticks = tuple((at * step, shown(float(f"{at * step:.6g}"))) for at in range(first, last + 1))
@@ -122,8 +125,8 @@ def linear_axis(values: Sequence[float], start: float, end: float) -> Axis:
 def logarithmic_axis(values: Sequence[float], start: float, end: float) -> Axis:
     """Return an axis of powers of ten around the values above 0."""
     exponents = [math.log10(value) for value in values if value > 0] or [0.0]
-    first = math.floor(min(exponents))
-    last = max(math.ceil(max(exponents)), first + 1)
+    first = min(math.floor(min(exponents)), _LARGEST_EXPONENT - 1)
+    last = min(max(math.ceil(max(exponents)), first + 1), _LARGEST_EXPONENT)
     every = -(-(last - first) // 5)
     ticks = tuple((10.0**at, power_of_ten(at)) for at in range(first, last + 1) if (last - at) % every == 0)
     return Axis(first, last, start, end, is_logarithmic=True, ticks=ticks)
