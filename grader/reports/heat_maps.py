@@ -202,7 +202,7 @@ def _difference(expected: Grid, got: Grid) -> list[list[object]]:
 def _minus(got: object, expected: object) -> float | str:
     one, other = finite(got), finite(expected)
     if one is None or other is None:
-        return "nan"
+        return got if isinstance(got, str) and other is not None else "nan"
     return one - other if finite(one - other) is not None else "inf"
 
 

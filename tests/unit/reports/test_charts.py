@@ -87,12 +87,12 @@ def gap_of(expected, got, index=None):
 
 
 def test_the_difference_is_got_minus_expected():
-    expected, got = (excerpt_of([row], (1, 2), (0, 0)) for row in ([1.0, 2.0], [1.5, "nan"]))
+    expected, got = (excerpt_of([row], (1, 2), (0, 0)) for row in ([1.0, 2.0], [1.5, "inf"]))
     figure = gap_of(expected, got, (0, 1))
     assert [table.rows for table in figure.tables] == [
         [["row 0", "1", "2"]],
-        [["row 0", "1.5", "nan"]],
-        [["row 0", "0.5", "nan"]],
+        [["row 0", "1.5", "inf"]],
+        [["row 0", "0.5", "inf"]],
     ]
 
 
