@@ -74,6 +74,11 @@ def interruption_told() -> Iterator[None]:
         raise
 
 
+def interruption_was_asked_for() -> None:
+    """Take the interruption that came for the proper end of a command that has no other."""
+    _INTERRUPTION.came = False
+
+
 def worst(codes: Iterable[int]) -> int:
     """Return the most serious of several exit codes."""
     return min(codes, key=SEVERITY.index, default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -110,22 +110,42 @@ def print_mark(console: Console, report: Report) -> None:
     console.print(_total_line(report))
 
 
-def print_self_check(console: Console, report: Report, plan: Plan) -> None:
-    """Print a student's own run: what is wrong in each check, and how much is not shown here."""
+def print_self_check(
+    console: Console, report: Report, plan: Plan, *, unchanged: Collection[str] = ()
+) -> None:
+    """Print a student's own run: what is wrong in each check, and how much is not shown here.
+
+    Of the `unchanged` questions the findings are those of an earlier run of the same code.
+    """
     for question in report.questions:
-        console.print(Text(f"{question.id} {question.title}: {_own_verdict(question)}", style="bold"))
+        verdict = own_verdict(question, is_unchanged=question.id in unchanged)
+        console.print(Text(f"{question.id} {question.title}: {verdict}", style="bold"))
         for line in _problem_lines(question, width=console.width):
             console.print(line, soft_wrap=True)
+    console.print()
+    for sentence in closing_sentences(report, plan):
+        console.print(sentence)
+
+
+def closing_sentences(report: Report, plan: Plan) -> list[str]:
+    """Return what is said below a student's own run: the count, what is not shown, that it is no grade."""
     counts = [_counts(question) for question in report.questions]
     passed, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
-    console.print()
-    console.print(f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}")
-    if plan.on_request:
-        console.print(on_request_sentence(plan.on_request))
-    console.print("This is a self-check, not a grade.")
+    more = [on_request_sentence(plan.on_request)] if plan.on_request else []
+    return [
+        f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}",
+        *more,
+        "This is a self-check, not a grade.",
+    ]
 
 
-def _own_verdict(question: QuestionReport) -> str:
+def own_verdict(question: QuestionReport, *, is_unchanged: bool = False) -> str:
+    """Say how many of a question's visible checks pass, and whether that is known from an earlier run."""
+    verdict = _verdict(question)
+    return f"{verdict}, as before" if is_unchanged else verdict
+
+
+def _verdict(question: QuestionReport) -> str:
     if question.not_run_reason is not None:
         return f"not run, {question.not_run_reason}"
     passed, total = _counts(question)
@@ -173,19 +193,21 @@ def check_lines(check: CheckReport, *, width: int) -> list[Text]:
 
     In this order: the verdict and the points, what was called, how far off it is, why, and where to read.
     """
-    worth = "" if check.score is None else f", {points(check.score)} of {points(check.max_score)} points"
-    title = textwrap.wrap(
-        f"{check.outcome}{worth}: {check.title.rstrip('.')} ({check.id})",
-        max(width - 2, 20),
-        subsequent_indent="  ",
-    )
+    title = textwrap.wrap(check_heading(check), max(width - 2, 20), subsequent_indent="  ")
     lines = [Text(f"  {part}", style="red") for part in title]
-    for text in _told(check.feedback):
+    for text in told(check.feedback):
         lines += barred(text, width)
     return lines
 
 
-def _told(feedback: FeedbackReport) -> Iterator[str]:
+def check_heading(check: CheckReport) -> str:
+    """Return the verdict about one check, its points, what it asks for, and its id."""
+    worth = "" if check.score is None else f", {points(check.score)} of {points(check.max_score)} points"
+    return f"{check.outcome}{worth}: {check.title.rstrip('.')} ({check.id})"
+
+
+def told(feedback: FeedbackReport) -> Iterator[str]:
+    """Yield what is told about a check that did not pass, a text a fact; the texts are not made safe here."""
     if feedback.reproduce is not None:
         yield f"to see it yourself: {feedback.reproduce}"
     yield feedback.message.removesuffix(cause_sentence(feedback.likely_cause or ""))

@@ -38,7 +38,7 @@ def asked(monkeypatch):
         seen.append(options)
         return plan_of(*options.questions, visible_only=options.visible_only)
 
-    def grade(path, options, *, plan, on_event, zygote):
+    def grade(path, options, *, plan, on_event, zygote, remembered=None):
         name = Path(path).stem
         if name == "rejected":
             report = score(plan, {}, facts(Ending.REJECTED, reason="no zip"))
