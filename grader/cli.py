@@ -336,7 +336,6 @@ def split_check_arguments(arguments: Sequence[str]) -> tuple[Path, tuple[str, ..
 def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watched: bool = False) -> int:
     """Check what is there now, and print what was found; return the exit code of that."""
     from grader import pipeline, terminal
-    from grader.self_check import passes
 
     console = terminal.make_console(stderr=True)
     with terminal.progress(console, prepared.plan, pipeline.name_of(path)) as on_event:
@@ -349,7 +348,7 @@ def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watch
         )
     if graded.error is not None:
         complain(str(graded.error))
-    return graded.exit_code or int(not passes(graded))
+    return graded.exit_code or int(not prepared.passes(graded))
 
 
 def _grade_one(path: Path, options: GradeOptions, plan: Plan, zygote: Zygote | None) -> Graded:

@@ -43,6 +43,11 @@ class SelfCheck:
             remembered=self.remembered,
         )
 
+    def passes(self, graded: pipeline.Graded) -> bool:
+        """Say whether every visible check that was asked for has passed."""
+        checks = [check for question in graded.report.questions for check in question.checks]
+        return all(check.outcome is Outcome.PASSED for check in checks)
+
 
 def prepare_self_check(
     settings: Settings,
@@ -80,10 +85,3 @@ def _circumstances(options: pipeline.GradeOptions, plan: Plan) -> dict[str, obje
         "device": pipeline.device_of(options.device, plan),
         "limits": asdict(default_limits()),
     }
-
-
-def passes(graded: pipeline.Graded) -> bool:
-    """Say whether every visible check that was asked for has passed."""
-    return all(
-        check.outcome is Outcome.PASSED for question in graded.report.questions for check in question.checks
-    )

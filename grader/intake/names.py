@@ -26,6 +26,7 @@ IGNORED_NAMES = frozenset(
         ".git", ".hg", ".svn", ".idea", ".vscode",
         "__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache",
         ".venv", "venv", "site-packages", "node_modules",
+        "test_visible_checks.py",  # of the template: it shows checks, and nothing of it is graded
     )
 )  # fmt: skip
 IGNORED_PREFIX = "._"  # the other half of a file, where macOS keeps what zip cannot
