@@ -85,8 +85,16 @@ def _shown(graded: Graded, prepared: SelfCheck) -> Shown:
 
 def _as_text(graded: Graded, plan: Plan) -> str:
     stream = io.StringIO()
+    # A kernel asks for colours in the environment; control characters are no text.
     console = Console(
-        file=stream, width=WIDTH, markup=False, emoji=False, highlight=False, force_jupyter=False
+        file=stream,
+        width=WIDTH,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
     )
     print_self_check(console, graded.report, plan, unchanged=graded.unchanged)
     return stream.getvalue().rstrip("\n")

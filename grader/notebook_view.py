@@ -14,7 +14,14 @@ from grader.model import Outcome
 from grader.plain_text import scrub
 from grader.plan import Plan
 from grader.reports.schema import CheckReport, ExcerptReport, FeedbackReport, QuestionReport, Report
-from grader.terminal import check_heading, closing_sentences, excerpt_text, own_verdict, quiet
+from grader.terminal import (
+    check_heading,
+    closing_sentences,
+    excerpt_text,
+    own_verdict,
+    quiet,
+    skipped_checks,
+)
 
 _FRAME = "font-family:inherit;line-height:1.4;max-width:60em"
 _BLOCK = "margin:0.3em 0;padding:0.1em 0 0.1em 0.7em;border-left:3px solid {colour}"
@@ -41,7 +48,10 @@ def _question(question: QuestionReport, *, is_unchanged: bool) -> str:
     heading = f"{question.id} {question.title}: {own_verdict(question, is_unchanged=is_unchanged)}"
     is_right = all(check.outcome is Outcome.PASSED for check in question.checks)
     opened = "" if is_right and question.not_run_reason is None else " open"
-    checks = "".join(map(_check, question.checks))
+    told = [check for check in question.checks if check.outcome is not Outcome.SKIPPED]
+    checks = "".join(map(_check, told)) + "".join(
+        _block(_OTHER, _text(what) + _part(_lines(reason))) for what, reason in skipped_checks(question)
+    )
     return (
         f'<details{opened} style="margin:0.3em 0"><summary style="cursor:pointer">'
         f"<strong>{_text(heading)}</strong></summary>{checks}</details>"
@@ -49,10 +59,9 @@ def _question(question: QuestionReport, *, is_unchanged: bool) -> str:
 
 
 def _check(check: CheckReport) -> str:
-    colours = {Outcome.PASSED: _PASSED, Outcome.SKIPPED: _OTHER}
-    block = _BLOCK.format(colour=colours.get(check.outcome, _FAILED))
-    told = "" if check.outcome is Outcome.PASSED else _feedback(check.feedback)
-    return f'<div style="{block}">{_text(check_heading(check))}{told}</div>'
+    if check.outcome is Outcome.PASSED:
+        return _block(_PASSED, _text(check_heading(check)))
+    return _block(_FAILED, _text(check_heading(check)) + _feedback(check.feedback))
 
 
 def _feedback(feedback: FeedbackReport) -> str:
@@ -70,7 +79,15 @@ def _feedback(feedback: FeedbackReport) -> str:
         parts.append(f"<strong>likely cause: {_lines(feedback.likely_cause)}</strong>")
     if feedback.handout:
         parts.append(f"in the handout: {_text(feedback.handout)}")
-    return "".join(f'<div style="margin:0.15em 0">{part}</div>' for part in parts)
+    return "".join(map(_part, parts))
+
+
+def _block(colour: str, inside: str) -> str:
+    return f'<div style="{_BLOCK.format(colour=colour)}">{inside}</div>'
+
+
+def _part(inside: str) -> str:
+    return f'<div style="margin:0.15em 0">{inside}</div>'
 
 
 def _text(text: str) -> str:

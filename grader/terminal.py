@@ -157,16 +157,25 @@ def _verdict(question: QuestionReport) -> str:
 def _problem_lines(question: QuestionReport, *, width: int) -> list[Text]:
     """Return the lines of each check that did not pass; those skipped for one reason share one entry."""
     lines: list[Text] = []
-    skipped: dict[str, int] = {}
     for check in question.checks:
-        if check.outcome is Outcome.SKIPPED:
-            skipped[check.feedback.message] = skipped.get(check.feedback.message, 0) + 1
-        elif check.outcome is not Outcome.PASSED:
+        if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED):
             lines += check_lines(check, width=width)
-    for reason, count in skipped.items():
-        lines.append(Text(f"  skipped: {count} {'check' if count == 1 else 'checks'}", style="yellow"))
+    for heading, reason in skipped_checks(question):
+        lines.append(Text(f"  {heading}", style="yellow"))
         lines += barred(reason, width)
     return lines
+
+
+def skipped_checks(question: QuestionReport) -> list[tuple[str, str]]:
+    """Return how many checks were skipped for each reason, and the reason, which is not made safe here."""
+    counts: dict[str, int] = {}
+    for check in question.checks:
+        if check.outcome is Outcome.SKIPPED:
+            counts[check.feedback.message] = counts.get(check.feedback.message, 0) + 1
+    return [
+        (f"skipped: {count} {'check' if count == 1 else 'checks'}", reason)
+        for reason, count in counts.items()
+    ]
 
 
 def hidden_sentence(plan: Plan) -> str:

@@ -38,11 +38,13 @@ def watch_folder(path: Path, check_once: Callable[[], int], *, console: Console 
     try:
         seen = settled(path)
         while check_once() != INTERRUPTED:
-            console.print(f"Watching {one_line(str(path.resolve()))} for changes; Ctrl-C ends.")
+            console.print(
+                f"Watching {one_line(str(path.resolve()))} for changes; Ctrl-C ends.", soft_wrap=True
+            )
             before, seen = seen, next_change(path, seen)
             if console.is_terminal:
                 console.clear()
-            console.print(f"Changed: {named(changes(before, seen))}\n")
+            console.print(f"Changed: {named(changes(before, seen))}\n", soft_wrap=True)
     except KeyboardInterrupt:
         pass
     interruption_was_asked_for()

@@ -22,14 +22,15 @@ GRADER = (sys.executable, "-m", "grader.cli")
 EXPECTED_EXIT_CODES = {
     "grader check": 1,  # the folder holds the untouched template
     "grader check . q6.1": 1,
+    "grader check --fresh": 1,
     "grader check . q5.1": 1 if find_spec("torch") else 2,
     "grader grade hw1_alice.zip --profile full --out out": 2,
     "grader data fetch": None,
 }
 
 
-# Run by test_judgement_selftest.py in this folder, which looks at what it finds too.
-RUN_ELSEWHERE = {"grader selftest --quick"}
+# Run by other tests in this folder, which look at what they find too: the judgement's, the students' loop's.
+RUN_ELSEWHERE = {"grader selftest --quick", "grader check --watch"}
 
 
 def shown_commands() -> list[str]:
