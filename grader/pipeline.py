@@ -214,12 +214,11 @@ def _graded(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> Gra
             left_out = _compiled_code(opened)
             answers = _answers(opened, plan, options.assignment)
             earlier = Earlier() if means.remembered is None else means.remembered.recall(opened, plan)
-            unchanged = frozenset(earlier.questions)
-            changed = plan.without(unchanged)
+            changed = plan.without(earlier.questions)
             run = _run(opened, changed, options, means)
             if means.remembered is not None:
                 means.remembered.keep(opened, changed, run)
-            run = earlier.completed_by(run)
+            run, unchanged = earlier.completed_by(run), frozenset(earlier.questions)
     except SubmissionRejected as error:
         run = SuiteRun(Ending.REJECTED, str(error))
     except MachineFault as error:

@@ -142,7 +142,8 @@ def closing_sentences(report: Report, plan: Plan) -> list[str]:
 def own_verdict(question: QuestionReport, *, is_unchanged: bool = False) -> str:
     """Say how many of a question's visible checks pass, and whether that is known from an earlier run."""
     verdict = _verdict(question)
-    return f"{verdict}, as before" if is_unchanged else verdict
+    is_known = is_unchanged and question.not_run_reason is None
+    return f"{verdict}, as before" if is_known else verdict
 
 
 def _verdict(question: QuestionReport) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from grader import pipeline
 from grader import remembered as module
 from grader.model import (
     ArrayExcerpt,
@@ -257,6 +258,11 @@ def test_a_folder_that_cannot_be_used_costs_nothing_but_time(work, tmp_path):
     plan = plan_of("q6")
     memory.keep(work(), plan, run_of(plan))
     assert memory.recall(work(), plan) == Earlier()
+
+
+def test_a_grading_never_takes_anything_from_a_self_check(memory, tmp_path):
+    with pytest.raises(ValueError, match="only a self-check"):
+        pipeline.grade(tmp_path, pipeline.GradeOptions(), remembered=memory)
 
 
 def test_who_wants_everything_run_again_gets_that_and_keeps_what_is_found(memory, folder, work):
