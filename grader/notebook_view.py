@@ -23,7 +23,7 @@ from grader.terminal import (
     skipped_checks,
 )
 
-_FRAME = "font-family:inherit;line-height:1.4;max-width:60em"
+_FRAME = "font-family:inherit;line-height:1.4;max-width:60em;overflow-wrap:anywhere"
 _BLOCK = "margin:0.3em 0;padding:0.1em 0 0.1em 0.7em;border-left:3px solid {colour}"
 _PRE = "margin:0.2em 0;padding:0;white-space:pre-wrap;background:none;color:inherit;font-size:0.95em"
 # Each stands out from white and from black by 3 : 1 at least.
