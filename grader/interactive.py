@@ -16,12 +16,12 @@ from grader.errors import GraderError
 from grader.memory import require_start_memory
 from grader.notebook_view import result_as_html, sentences_as_html
 from grader.pipeline import Graded, zygote_for
-from grader.plain_text import one_line
+from grader.plain_text import one_line, quiet
 from grader.plan import Plan
 from grader.scratch import scratch
 from grader.self_check import SelfCheck, prepare_self_check
 from grader.settings import read_settings
-from grader.terminal import print_self_check, quiet
+from grader.terminal import print_self_check
 
 WIDTH = 80
 SAVED = "The notebook was checked as it was last saved: what you changed since is not in it."

@@ -11,17 +11,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from grader.errors import cause_sentence
 from grader.model import Outcome
-from grader.plain_text import scrub
+from grader.plain_text import quiet, scrub
 from grader.plan import Plan
 from grader.reports.schema import CheckReport, ExcerptReport, FeedbackReport, QuestionReport, Report
-from grader.terminal import (
-    check_heading,
-    closing_sentences,
-    excerpt_text,
-    own_verdict,
-    quiet,
-    skipped_checks,
-)
+from grader.reports.wording import excerpt_text
+from grader.terminal import check_heading, closing_sentences, own_verdict, skipped_checks
 
 _FRAME = "font-family:inherit;line-height:1.4;max-width:60em;overflow-wrap:anywhere"
 _BLOCK = "margin:0.3em 0;padding:0.1em 0 0.1em 0.7em;border-left:3px solid {colour}"
