@@ -115,7 +115,9 @@ def render(report: Report) -> str:
         number=shown,
         data_address=data_address,
     )
-    return text + "\n"
+    head, start, rest = text.partition("<style>")
+    style, end, body = rest.partition("</style>")
+    return f"{quiet(head)}{start}{style}{end}{quiet(body)}\n"  # it may be printed in a CI service's log
 
 
 @cache
@@ -132,7 +134,7 @@ def _template() -> Template:
 
 
 def _sentences(report: Report) -> list[str]:
-    """Return what is to be known beside the score: why there is none, what it lacks, whether it is a grade."""
+    """Return what is to be known beside the score: why there is none, what it lacks, if it is a grade."""
     if report.score is None:
         return [score_sentence(report), *open_sentences(report)]
     return [*([report.status_reason] if report.status_reason else []), *open_sentences(report)]
@@ -152,7 +154,7 @@ def _outcome(check: CheckReport) -> tuple[str, str]:
 def _printable(value: object) -> object:
     """Return what stands in the page for a value of a template's expression."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return quiet(scrub(value, max_bytes=_MOST_TEXT_BYTES))  # it may be printed in a CI service's log
+        return scrub(value, max_bytes=_MOST_TEXT_BYTES)
     return value
 
 

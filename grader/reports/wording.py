@@ -41,8 +41,9 @@ def open_sentences(report: Report) -> list[str]:
             for check in question.checks
             if check.outcome is Outcome.PENDING
         ]
+        waits = "point waits" if report.pending == 1 else "points wait"
         sentences.append(
-            f"Not final: {points(report.pending)} points wait for a person to mark:"
+            f"Not final: {points(report.pending)} {waits} for a person to mark:"
             f" {_listed(parts)}; until then they are in the maximum and not in the score"
         )
     sentences += _hidden_sentences(report)
