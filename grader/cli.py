@@ -107,7 +107,7 @@ def grade(
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
     from grader.marks import require_own_marks, write_keeping_marks
-    from grader.reports import ensure_writable
+    from grader.reports import ensure_writable, left_out, unscored_sentence
     from grader.settings import installation_secret, read_settings
 
     settings = read_settings()
@@ -149,6 +149,8 @@ def grade(
         terminal.print_report(console, kept.report, kept.path)
         for sentence in kept.sentences:
             complain(f"{pipeline.name_of(path)}: {sentence}")
+        for name in left_out(kept.report, formats):
+            complain(f"{pipeline.name_of(path)}: {unscored_sentence(name)}")
         codes.append(_exit_code(graded, min_score))
         if graded.error is not None:
             complain(f"{graded.report.submission.name}: {graded.error}")
@@ -156,6 +158,21 @@ def grade(
             complain(f"interrupted; what was finished is in {kept.path}")
             break
     return worst(codes)
+
+
+@app.command()
+def report(
+    report: Annotated[Path, typer.Argument(metavar="REPORT.json", help="A report of `grader grade`.")],
+    *,
+    to: Annotated[str, typer.Option(help="The format: markdown, junit, gradescope, csv, and others.")],
+    view: Annotated[str | None, typer.Option(help="student or instructor; else as the place needs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write here; else it is printed.")] = None,
+) -> int:
+    """Make another format of a report, without grading again."""
+    from grader.reports.conversion import convert
+
+    typer.echo(convert(report, to, view=view, out=out).encode(), nl=False)
+    return 0
 
 
 @app.command()
@@ -386,11 +403,10 @@ def _exit_code(graded: Graded, min_score: float | None) -> int:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from grader.reports import FORMATS
+    from grader.reports import require_formats
 
     names = _names(text)
-    if unknown := [name for name in names if name not in FORMATS]:
-        raise UsageError(f"unknown format {unknown[0]!r}; known: {', '.join(FORMATS)}")
+    require_formats(names)
     return names
 
 

@@ -15,10 +15,9 @@ from grader.errors import MachineFault, UsageError
 from grader.plain_text import one_line
 from grader.reports import FORMATS, folder_held, write_atomically, write_report
 from grader.reports.schema import CheckReport, MarkReport, Report
-from grader.reports.to_json import read_report, render
+from grader.reports.to_json import UnreadableReport, read_report_file, render
 from grader.scoring import marked
 
-MAX_REPORT_BYTES = 64 << 20
 MAX_NAME_BYTES = 200
 _POINTS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?|\.[0-9]{1,6}", re.ASCII)
 
@@ -45,7 +44,7 @@ def mark(
     if not name:
         raise UsageError("--by takes the name of the person who marks")
     with folder_held(path.parent):
-        report = _read(path)
+        report = read_report_file(path)
         row = written_part(report, question, part)
         given = _mark_of(row, _points(points, row), by=name, comment=comment or None)
         changed = marked(report, (*report.marks, given))
@@ -138,29 +137,9 @@ def _about(report: Report) -> tuple[str, ...]:
 def _earlier(path: Path) -> Report | str | None:
     """Return the report at a path, None where there is none, or one sentence on a file that is none."""
     try:
-        return _read(path) if path.exists() else None
-    except _Unreadable as error:
+        return read_report_file(path) if path.exists() else None
+    except UnreadableReport as error:
         return str(error)
-
-
-class _Unreadable(UsageError):
-    """The file was read, and is no report of this version."""
-
-
-def _read(path: Path) -> Report:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_REPORT_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_REPORT_BYTES:
-        raise _Unreadable(f"{path} is larger than any report")
-    try:
-        return read_report(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise _Unreadable(f"{path} is not UTF-8 text") from error
-    except UsageError as error:
-        raise _Unreadable(f"{path}: {error}") from error
 
 
 @contextmanager

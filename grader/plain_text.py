@@ -10,6 +10,8 @@ MAX_TEXT_BYTES = 4096
 # Whole terminal sequences go first, so that "\x1b[31mred" becomes "red" and not "[31mred".
 _TERMINAL_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 _LINE_BREAK = re.compile("\r\n|\u2028|\u2029|\x85")
+# GitHub's runner drops white space before it looks for a command.
+_COMMAND = re.compile(r"^([^\S\n]*)::", re.MULTILINE)
 # Control, format (bidi, zero width), surrogate, private and unassigned characters.
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
@@ -28,6 +30,11 @@ def scrub(text: str, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
         return kept
     note = f"\n[cut: the whole text has {len(text)} characters]"
     return encoded[: max_bytes - len(note)].decode(errors="ignore") + note
+
+
+def quiet(text: str) -> str:
+    """Break up what makes a CI service obey a line of its log: `##[` anywhere, `::` where a line begins."""
+    return _COMMAND.sub(r"\1: :", text.replace("##[", "## [").replace("##vso[", "## vso["))
 
 
 def one_line(text: str, *, max_bytes: int = MAX_TEXT_BYTES) -> str:

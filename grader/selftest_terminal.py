@@ -10,10 +10,10 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from grader.plain_text import scrub
+from grader.plain_text import quiet, scrub
 from grader.selftest.judgement_records import Fate, GradedResult, Judgement, MutantResult
 from grader.selftest.records import AttackResult, AttackRun, Kind
-from grader.terminal import barred, print_table, quiet
+from grader.terminal import barred, print_table
 
 _FAMILIES = {
     Kind.PROGRAM: "programs in a worker",

@@ -103,6 +103,12 @@ def environment_values(names: Sequence[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
+def step_summary_file() -> Path | None:
+    """Return the file that a step of a GitHub workflow adds its summary to; None outside of one."""
+    named = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(named) if named else None
+
+
 def own_process_environment() -> dict[str, str]:
     """Return all that a process of ours inherits: where programs are, and what Windows and BLAS need.
 

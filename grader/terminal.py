@@ -15,17 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.endings import drop_output
-from grader.errors import cause_sentence
 from grader.model import Outcome, Visibility
-from grader.plain_text import one_line, scrub
+from grader.plain_text import one_line, quiet, scrub
 from grader.plan import Plan
-from grader.reports.schema import CheckReport, ExcerptReport, FeedbackReport, QuestionReport, Report
+from grader.reports.schema import CheckReport, QuestionReport, Report
+from grader.reports.wording import points, told
 from grader.session import Event
 
 Line = str | Text
-# A row of an array stays within 80 columns.
-_MAX_COLUMNS = 6
-_MAX_ROWS = 8
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -40,16 +37,6 @@ class _Console(Console):
         """Say nothing from here on."""
         self.quiet = True
         drop_output()
-
-
-def quiet(text: str) -> str:
-    """Break up the words that make a CI service obey a line of its log."""
-    return text.replace("##[", "## [").replace("##vso[", "## vso[")
-
-
-def points(value: Decimal) -> str:
-    """Return points without needless zeros: 6, 2.5."""
-    return format(value.normalize(), "f")
 
 
 @contextmanager
@@ -180,28 +167,9 @@ def check_lines(check: CheckReport, *, width: int) -> list[Text]:
         subsequent_indent="  ",
     )
     lines = [Text(f"  {part}", style="red") for part in title]
-    for text in _told(check.feedback):
+    for text in told(check.feedback):
         lines += barred(text, width)
     return lines
-
-
-def _told(feedback: FeedbackReport) -> Iterator[str]:
-    if feedback.reproduce is not None:
-        yield f"to see it yourself: {feedback.reproduce}"
-    yield feedback.message.removesuffix(cause_sentence(feedback.likely_cause or ""))
-    for label, value in (("expected", feedback.expected), ("got", feedback.got)):
-        if value is not None:
-            yield f"{label}: {excerpt_text(value) if isinstance(value, ExcerptReport) else value}"
-    if feedback.likely_cause is not None:
-        yield f"likely cause: {feedback.likely_cause}"
-    if feedback.handout:
-        yield f"in the handout: {feedback.handout}"
-
-
-def excerpt_text(excerpt: ExcerptReport) -> str:
-    """Return an excerpt of an array as text, a line a row."""
-    place = "" if excerpt.is_whole else f", the part from {list(excerpt.offset)} on"
-    return f"{excerpt.dtype} of shape {excerpt.shape}{place}\n{_rows(excerpt.values)}"
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -375,19 +343,3 @@ def barred(text: str, width: int) -> list[Text]:
         for line in quiet(scrub(text)).splitlines()
         for part in textwrap.wrap(line, max(width - len(bar), 20)) or [""]
     ]
-
-
-def _rows(values: object) -> str:
-    if isinstance(values, list) and values and isinstance(values[0], list):
-        rows = values[:_MAX_ROWS]
-        cut = [f"  … and {len(values) - _MAX_ROWS} more"] if len(values) > _MAX_ROWS else []
-        return "\n".join([*(_rows(row) for row in rows), *cut])
-    if isinstance(values, list):
-        shown = [_number(value) for value in values[:_MAX_COLUMNS]]
-        cut = ["…"] if len(values) > _MAX_COLUMNS else []
-        return "  " + " ".join(f"{text:>9}" for text in [*shown, *cut])
-    return f"  {_number(values)}"
-
-
-def _number(value: object) -> str:
-    return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)  # no -0

@@ -1,4 +1,4 @@
-"""Report to text, one module a format."""
+"""Report to text, one module a format; `docs/formats.md` says which place takes which, and why."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from grader.errors import MachineFault, UsageError
 from grader.scratch import new_locked_file, remove_unheld_file, try_lock
@@ -21,19 +21,51 @@ if TYPE_CHECKING:
     from grader.reports.schema import Report
 
 
+View = Literal["student", "instructor"]
+VIEWS: tuple[View, ...] = get_args(View)
+# A place that shows its file to students gets their view unless somebody asks for the other one.
+_STUDENTS_FIRST: tuple[View, ...] = ("student", "instructor")
+_INSTRUCTORS_FIRST: tuple[View, ...] = ("instructor", "student")
+
+
 @dataclass(frozen=True, slots=True)
 class ReportFormat:
-    """A format: the file it is written to, and the module with its `render(report) -> str`."""
+    """A format: the file it is written to, and the module with its `render(report) -> str`.
+
+    `views` are those it has, the default first. `needs_runner` is true where the text holds what only the
+    place's own runner knows, `holds_unscored` is false where the place cannot be told "not scored": nothing
+    is written then, since a zero would be wrong.
+    """
 
     file_name: str
     module: str
+    views: tuple[View, ...]
+    needs_runner: bool = False
+    holds_unscored: bool = True
 
 
 # The one list of formats; modules are loaded when a report is written.
 FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
     {
-        "json": ReportFormat("report.json", "grader.reports.to_json"),
-        "student": ReportFormat("student.json", "grader.reports.to_student"),
+        "json": ReportFormat("report.json", "grader.reports.to_json", _INSTRUCTORS_FIRST),
+        "student": ReportFormat("student.json", "grader.reports.to_student", ("student",)),
+        "markdown": ReportFormat("report.md", "grader.reports.to_markdown", _STUDENTS_FIRST),
+        "junit": ReportFormat("junit.xml", "grader.reports.to_junit", _INSTRUCTORS_FIRST),
+        "gradescope": ReportFormat("results.json", "grader.reports.to_gradescope", _STUDENTS_FIRST),
+        "classroom50": ReportFormat(
+            "result.json",
+            "grader.reports.to_classroom50",
+            _STUDENTS_FIRST,
+            needs_runner=True,
+            holds_unscored=False,
+        ),
+        "github-classroom": ReportFormat(
+            "github_classroom.txt", "grader.reports.to_github_classroom", _STUDENTS_FIRST
+        ),
+        "actions": ReportFormat("step_summary.md", "grader.reports.to_actions", _STUDENTS_FIRST),
+        "autolab": ReportFormat("autolab.txt", "grader.reports.to_autolab", _STUDENTS_FIRST),
+        "prairielearn": ReportFormat("prairielearn.json", "grader.reports.to_prairielearn", _STUDENTS_FIRST),
+        "csv": ReportFormat("report.csv", "grader.reports.to_csv", _INSTRUCTORS_FIRST),
     }
 )
 
@@ -43,18 +75,62 @@ _ROOM_BYTES = 1 << 20
 _LONGEST_WAIT_S = 30.0
 
 
+def format_named(name: str) -> ReportFormat:
+    """Return a format by its name; raise UsageError on a name that is none."""
+    if name not in FORMATS:
+        raise UsageError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def require_formats(names: Iterable[str]) -> None:
+    """Raise UsageError where one of the formats cannot be made here, before an hour of grading."""
+    for name in names:
+        if format_named(name).needs_runner:
+            import_module(FORMATS[name].module).require_runner()
+
+
+def rendered(report: Report, name: str, view: View | None = None) -> str:
+    """Return a report in a format, in one view; None is the format's default.
+
+    What a student must not read is taken out before the format's own module sees the report. Raise UsageError
+    where the format has no such view, or cannot hold a report without a score.
+    """
+    chosen = format_named(name)
+    if view is not None and view not in chosen.views:
+        raise UsageError(f"the format {name} is for the {chosen.views[0]}; for the {view} there is json")
+    if report.score is None and not chosen.holds_unscored:
+        raise UsageError(unscored_sentence(name))
+    if (view or chosen.views[0]) == "student":
+        report = import_module("grader.reports.student_view").student_view(report)
+    text: str = import_module(chosen.module).render(report)
+    return text
+
+
+def unscored_sentence(name: str) -> str:
+    """Say why a report without a score has no file of that format."""
+    return f"the report has no score, and {name} could only be told a zero: it was not written"
+
+
+def left_out(report: Report, formats: Iterable[str]) -> list[str]:
+    """Return those of the formats that cannot hold the report."""
+    return [name for name in formats if report.score is None and not FORMATS[name].holds_unscored]
+
+
 def write_report(report: Report, folder: Path, formats: tuple[str, ...] = ("json",)) -> Path:
     """Write a report in the named formats into a folder; return the path of its `report.json`.
 
     Each file appears whole or not at all. `json` is always written: the other formats can be made from it.
+    Of a format that cannot hold the report, an older file is removed: it would be taken for this grading's.
     Raise MachineFault where that fails; an older report is still there then.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in dict.fromkeys(("json", *formats)):
-            chosen = FORMATS[name]
-            text: str = import_module(chosen.module).render(report)
-            write_atomically(folder / chosen.file_name, text)
+            path = folder / FORMATS[name].file_name
+            if left_out(report, (name,)):
+                path.unlink(missing_ok=True)
+            else:
+                write_atomically(path, rendered(report, name))
     except OSError as error:
         raise MachineFault(
             f"the report cannot be written into {folder}: {error.strerror or error}; grade again"

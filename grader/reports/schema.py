@@ -24,17 +24,20 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from grader.model import Outcome, Visibility
-from grader.plain_text import scrub
+from grader.plain_text import one_line, scrub
 
 SCHEMA: Literal["grader/report/v1"] = "grader/report/v1"
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
-def _number(points: Decimal) -> int | float:
+def plain_number(points: Decimal) -> int | float:
+    """Return points as JSON and XML show them: 6, 2.5."""
     return int(points) if points == points.to_integral_value() else float(points)
 
 
 Text = Annotated[str, AfterValidator(scrub)]
+# Ids, dates and digests: ours, but a report is a file that anyone can edit.
+Name = Annotated[str, AfterValidator(one_line)]
 # What a person reads and marks must not end after a page.
 MAX_ANSWER_BYTES = 32 << 10
 LongText = Annotated[str, AfterValidator(partial(scrub, max_bytes=MAX_ANSWER_BYTES))]
@@ -42,7 +45,7 @@ LongText = Annotated[str, AfterValidator(partial(scrub, max_bytes=MAX_ANSWER_BYT
 Points = Annotated[
     Decimal,
     Field(ge=0, allow_inf_nan=False),
-    PlainSerializer(_number, when_used="json"),
+    PlainSerializer(plain_number, when_used="json"),
     WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 NonFinite = Literal["nan", "inf", "-inf"]
@@ -84,13 +87,13 @@ class AnswerReport(Record):
     """What a student wrote for a written part; data, not markup."""
 
     text: LongText
-    sha256: str = Field(description="Of the whole text, also where it is cut here.")
+    sha256: Name = Field(description="Of the whole text, also where it is cut here.")
 
 
 class CheckReport(Record):
     """One check, or one written part; `score` is null where nobody has judged it yet."""
 
-    id: str
+    id: Name
     title: Text
     outcome: Outcome
     kind: Literal["auto", "written"]
@@ -108,7 +111,7 @@ class CheckReport(Record):
 class QuestionReport(Record):
     """One question; `score` is null where it was not scored."""
 
-    id: str
+    id: Name
     title: Text
     score: Points | None
     max_score: Points
@@ -121,7 +124,7 @@ class SubmissionReport(Record):
     """What was graded; `sha256` is null where the submission could not be opened."""
 
     name: Text
-    sha256: str | None
+    sha256: Name | None
     files: dict[Text, int]
 
 
@@ -130,19 +133,19 @@ class AssignmentReport(Record):
 
     id: Text
     version: Text
-    rubric_digest: str
+    rubric_digest: Name
 
 
 class MarkReport(Record):
     """A person's mark for a written part; of several for one part the last counts."""
 
-    question: str
-    part: str = Field(description="The part's name within its question: `balanced` of q4.1.")
+    question: Name
+    part: Name = Field(description="The part's name within its question: `balanced` of q4.1.")
     by: Text
-    at: str = Field(description="When, in UTC (ISO 8601).")
+    at: Name = Field(description="When, in UTC (ISO 8601).")
     points: Points
     comment: Text | None = None
-    answer_sha256: str | None = Field(
+    answer_sha256: Name | None = Field(
         default=None, description="Of the text that was marked; null where the report held none."
     )
 
@@ -155,7 +158,7 @@ class MarkReport(Record):
 class FlagReport(Record):
     """Something for a person to look at; never a deduction."""
 
-    kind: str
+    kind: Name
     message: Text
     where: Text | None = None
 
@@ -180,18 +183,18 @@ class EnvironmentReport(Record):
     python: Text
     numpy: Text | None
     torch: Text | None
-    device: str
+    device: Name
     platform: Text
     seed: int | None = Field(description="The number given with --seed; null: derived from the submission.")
     seed_is_public: bool = Field(description="Whether students can predict the inputs: no course secret.")
-    data_profile: str
-    grader_version: str
+    data_profile: Name
+    grader_version: Name
 
 
 class TimingReport(Record):
     """When, in UTC, and how long, in seconds."""
 
-    started_at: str
+    started_at: Name
     wall_time_s: FiniteFloat
     checks_s: FiniteFloat
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from itertools import chain
 
 from grader.model import Outcome, Visibility
 from grader.reports.schema import CheckReport, FeedbackReport, QuestionReport, Report
+
+_COUNT = re.compile("[0-9]{1,9} hidden checks?", re.ASCII)
 
 
 def student_view(report: Report) -> Report:
@@ -31,6 +34,20 @@ def student_view(report: Report) -> Report:
     )
 
 
+def is_count(question: str, check: CheckReport) -> bool:
+    """Whether a row is one of this view's: it says how many hidden checks there are, and nothing else.
+
+    What is compared is all that the row says, so that no check with words of its own is taken for one.
+    """
+    return (
+        _COUNT.fullmatch(check.title) is not None
+        and check.id == _count_id(question, check.outcome)
+        and check.feedback == _count_feedback(check.title, check.outcome)
+        and check.answer is None
+        and check.grader_fault is None
+    )
+
+
 def _question(question: QuestionReport) -> QuestionReport:
     visible = [
         check.model_copy(update={"grader_fault": None})
@@ -47,13 +64,21 @@ def _row(question: str, outcome: Outcome, checks: list[CheckReport]) -> CheckRep
     count = "1 hidden check" if len(checks) == 1 else f"{len(checks)} hidden checks"
     scores = [check.score for check in checks if check.score is not None]
     return CheckReport(
-        id=f"{question}.hidden_{outcome}",
+        id=_count_id(question, outcome),
         title=count,
         outcome=outcome,
         kind="auto",
         score=sum(scores, Decimal(0)) if len(scores) == len(checks) else None,
         max_score=sum((check.max_score for check in checks), Decimal(0)),
         visibility=Visibility.HIDDEN,
-        feedback=FeedbackReport(message=f"{count}: {outcome}; what is asked there is not shown"),
+        feedback=_count_feedback(count, outcome),
         duration_s=0.0,
     )
+
+
+def _count_id(question: str, outcome: Outcome) -> str:
+    return f"{question}.hidden_{outcome}"
+
+
+def _count_feedback(count: str, outcome: Outcome) -> FeedbackReport:
+    return FeedbackReport(message=f"{count}: {outcome}; what is asked there is not shown")

@@ -15,7 +15,7 @@ from grader import marks, reports
 from grader.errors import MachineFault, UsageError
 from grader.model import Answer, Outcome
 from grader.plan import make_plan
-from grader.reports import write_report
+from grader.reports import to_json, write_report
 from grader.reports.schema import MarkReport, answer_digest
 from grader.reports.to_json import read_report, render
 from grader.rubric import parse_rubric
@@ -255,7 +255,7 @@ class TestGiving:
                 marks.mark(path, "q1.3", "1", by="Ann")
 
     def test_a_file_larger_than_any_report_is_not_read(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(marks, "MAX_REPORT_BYTES", 10)
+        monkeypatch.setattr(to_json, "MAX_REPORT_BYTES", 10)
         path = write_report(graded(), tmp_path)
         with pytest.raises(UsageError, match="larger than any report"):
             marks.mark(path, "q1.3", "1", by="Ann")

@@ -86,7 +86,10 @@ def test_what_is_no_report_is_one_sentence(text):
         read_report(text)
 
 
-def test_every_format_writes_its_file(tmp_path):
+def test_every_format_writes_its_file(tmp_path, monkeypatch):
+    for name in ("CLASSROOM", "ASSIGNMENT", "COMMIT_URL", "RELEASE_URL", "REVIEW_URL"):
+        monkeypatch.setenv(name, "so")
+    monkeypatch.setenv("SUBMISSION_TAG", "submit/1")
     path = write_report(full_report(), tmp_path / "new" / "folder", tuple(FORMATS))
     assert path == tmp_path / "new" / "folder" / "report.json"
     assert sorted(file.name for file in path.parent.iterdir()) == sorted(

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from grader import terminal
 from grader.model import ArrayExcerpt, CheckResult, Feedback, Isolation, Outcome
+from grader.reports import wording
 from grader.reports.schema import ExcerptReport, IsolationReport
 from grader.scoring import Ending, score
 from tests.unit.rubrics import plan_of, results_of
@@ -134,14 +135,14 @@ def test_a_large_excerpt_says_that_it_is_cut():
     excerpt = ExcerptReport(
         shape=(20, 20), dtype="int64", offset=(0, 0), values=[[1] * 20] * 20, is_whole=True
     )
-    lines = terminal.excerpt_text(excerpt).splitlines()
+    lines = wording.excerpt_text(excerpt).splitlines()
     assert lines[1].endswith("…")
     assert lines[-1] == "  … and 12 more"
     assert max(map(len, lines)) <= 76
 
 
 def test_points_lose_only_needless_zeros():
-    assert [terminal.points(Decimal(text)) for text in ("6", "2.50", "0", "100", "0.125")] == [
+    assert [wording.points(Decimal(text)) for text in ("6", "2.50", "0", "100", "0.125")] == [
         "6",
         "2.5",
         "0",
