@@ -16,6 +16,8 @@ from pathlib import Path
 
 from grader.assignments.hw1.names import NOTEBOOK_NAMES, PLACES
 from grader.datasets import load_bloodmnist, load_mnist
+from grader.distribution import EXPERIMENTS_COMMAND
+from grader.distribution import NAME as INSTALLATION
 from grader.errors import (
     GraderError,
     GraderFault,
@@ -27,7 +29,7 @@ from grader.errors import (
 from grader.intake import is_compiled, open_submission, safe_name
 from grader.model import Answer, CheckResult, Flag, Limits, Submission
 from grader.notebooks.written import Starter, find_answers, starter_of
-from grader.plan import EXPERIMENTS_COMMAND, Plan, is_installed, make_plan
+from grader.plan import Plan, is_installed, make_plan, require_all_checks
 from grader.records import GradingRequest
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
 from grader.rubric import load_rubric
@@ -129,6 +131,8 @@ def prepare(options: GradeOptions) -> Plan:
     if options.min_isolation not in (1, 2, 3):
         raise UsageError(f"--min-isolation is 1, 2 or 3, not {options.min_isolation}")
     rubric = load_rubric(options.rubric or options.assignment.folder / "rubric.toml")
+    if not options.visible_only:
+        require_all_checks(rubric)
     suites = read_suites(options.assignment.folder)
     plan = make_plan(
         rubric,
@@ -340,7 +344,7 @@ def _environment(run: SuiteRun, options: GradeOptions, plan: Plan) -> Environmen
         seed=options.seed,
         seed_is_public=options.course_secret == PUBLIC_SECRET,
         data_profile=options.profile,
-        grader_version=_installed_version("mytorch-grader") or "unknown",
+        grader_version=_installed_version(INSTALLATION) or "unknown",
     )
 
 

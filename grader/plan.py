@@ -8,6 +8,7 @@ from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
+from grader.distribution import EXPERIMENTS_COMMAND
 from grader.errors import UsageError
 from grader.model import Check, Visibility
 from grader.rubric import Question, Rubric, select
@@ -15,7 +16,6 @@ from grader.suites import DeclaredCheck
 
 # What a notebook's worker must be able to import, whatever its cells do.
 NOTEBOOK_PACKAGES = ("torch", "torchvision", "medmnist", "matplotlib", "sklearn", "IPython")
-EXPERIMENTS_COMMAND = "pip install 'mytorch-grader[experiments]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ class Plan:
     questions: tuple[PlannedQuestion, ...]
     hidden: tuple[PlannedCheck, ...] = ()
     on_request: tuple[str, ...] = ()
+
+    @property
+    def hidden_count(self) -> int:
+        """How many checks of its questions a self-check does not show, whether they are here or not."""
+        return len(self.hidden) + sum(planned.question.withheld.checks for planned in self.questions)
+
+    @property
+    def hidden_points(self) -> Decimal:
+        """What those checks are worth."""
+        withheld = (planned.question.withheld.points for planned in self.questions)
+        return sum((planned.points for planned in self.hidden), sum(withheld, Decimal(0)))
 
     @property
     def checks(self) -> tuple[PlannedCheck, ...]:
@@ -137,6 +148,15 @@ def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:
             raise UsageError(f"the rubric names the check {unknown[0]}, which does not exist; known: {known}")
         if question.checks and (left_out := sorted(there - set(question.checks))):
             raise UsageError(f"the rubric leaves out the check {left_out[0]}; give it 0 points instead")
+
+
+def require_all_checks(rubric: Rubric) -> None:
+    """Raise UsageError where hidden checks are not installed: what is here could only give a wrong grade."""
+    if any(question.withheld.checks for question in rubric.questions):
+        raise UsageError(
+            "this rubric withholds hidden checks, as that of a student's kit does, so nothing can be graded;"
+            " `grader check` checks your own work"
+        )
 
 
 def _planned(
