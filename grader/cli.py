@@ -115,6 +115,9 @@ def grade(
     min_score: Annotated[float | None, typer.Option(help="Exit with 1 below this score.")] = None,
     report_format: Annotated[str, typer.Option("--format", help="More formats, with commas.")] = "json",
     data_dir: DataDir = None,
+    without_experiments: Annotated[
+        bool, typer.Option("--without-experiments", help="Leave what needs PyTorch not run.")
+    ] = False,
     fast_data: Annotated[
         bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
     ] = True,
@@ -138,6 +141,7 @@ def grade(
         seed=seed,
         data_dir=data_dir or settings.data_dir,
         fast_data=fast_data,
+        without_experiments=without_experiments,
         course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
     folders = output_folders(submissions, out)

@@ -80,6 +80,7 @@ class GradeOptions:
     `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
     not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
     notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
+    `without_experiments` leaves what needs PyTorch not run, where it is installed but cannot be used.
     `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
 
@@ -98,6 +99,7 @@ class GradeOptions:
     only_first_loss: bool = False
     fast_data: bool = True
     use_zygote: bool = True
+    without_experiments: bool = False
 
     @property
     def is_grade(self) -> bool:
@@ -139,6 +141,7 @@ def prepare(options: GradeOptions) -> Plan:
         suites,
         wanted=options.questions,
         visible_only=options.visible_only,
+        without_experiments=options.without_experiments,
     )
     if not plan.questions:
         having = ", ".join(dict.fromkeys(check_id.rpartition(".")[0] for check_id in suites))

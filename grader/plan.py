@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,18 +116,22 @@ def make_plan(
     *,
     wanted: Iterable[str] = (),
     visible_only: bool = False,
+    without_experiments: bool = False,
     is_installed: Callable[[str], bool] = is_installed,
 ) -> Plan:
     """Select questions and pair their checks with points.
 
     `visible_only` is the student's own run: no hidden checks, no written parts, no questions
-    without checks, and none that replay the notebook unless they are asked for. Raise UsageError for unknown
-    questions and for a rubric that does not fit the suites.
+    without checks, and none that replay the notebook unless they are asked for. `without_experiments` leaves
+    questions that need further packages not run. Raise UsageError for unknown questions and for a rubric that
+    does not fit the suites.
     """
     agree(rubric, declared)
     names = tuple(wanted)
     selected = select(rubric, names)
     questions = tuple(_planned(question, declared, is_installed) for question in selected)
+    if without_experiments:
+        questions = tuple(map(_left_out, questions))
     if not visible_only:
         return Plan(rubric, questions)
     on_request: tuple[str, ...] = ()
@@ -174,6 +178,12 @@ def _planned(
         question.points,
         _not_run_reason(question, installed),
     )
+
+
+def _left_out(planned: PlannedQuestion) -> PlannedQuestion:
+    if not (planned.question.packages and planned.checks):
+        return planned
+    return replace(planned, not_run_reason="was left out: graded without PyTorch, as was asked for")
 
 
 def _not_run_reason(question: Question, installed: Callable[[str], bool]) -> str | None:
