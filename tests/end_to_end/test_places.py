@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
@@ -11,17 +10,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.build import write_zip
+from tests.places import recipe_of_gitlab, shown_commands
 from tests.required import if_here
-from tests.unit.bundles.test_actions import recipe_of_gitlab
-
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "places.md").read_text(encoding="utf-8")
-
-
-def shown_commands() -> list[str]:
-    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line]
 
 
 def run(command: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,7 @@ from ruamel.yaml import YAML
 
 from grader.bundles.actions import ACTION_FOLDER, WORKFLOW
 from grader.cli import run
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.places import recipe_of_gitlab
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +34,6 @@ def action_of(repository: Path) -> Any:
 
 def step(repository: Path, name: str) -> Any:
     return next(each for each in action_of(repository)["runs"]["steps"] if each.get("name") == name)
-
-
-def recipe_of_gitlab() -> str:
-    text = (ROOT / "docs" / "places.md").read_text(encoding="utf-8")
-    found = re.search(r"<!-- gitlab-recipe -->\n```yaml\n(.*?)```", text, re.DOTALL)
-    assert found is not None
-    return found[1]
 
 
 def schema_accepts(schema: str, path: Path) -> subprocess.CompletedProcess[str]:
