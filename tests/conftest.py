@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import tempfile
@@ -9,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
+# As the grader does for its own processes, and before NumPy is loaded: on small products the threads of
+# several test processes wait for each other by spinning, and a training takes twenty times as long.
+os.environ |= dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
 from grader import sandbox
+from grader.sandbox.launch import WORKER_FOLDER
+from grader.sandbox.machine import processors
 from tests.required import EXPERIMENTS, missing_packages, not_here
 
 
@@ -18,6 +25,13 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.mkdtemp(prefix="tests-configuration-")
     os.environ["XDG_CONFIG_HOME"] = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    # Workers write no bytecode: without this, each of a thousand would compile its own modules again.
+    compileall.compile_dir(WORKER_FOLDER, quiet=2)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use one process more than there are processors: some tests wait for a limit to be reached."""
+    return processors() + 1
 
 
 CHECKOUT = Path(__file__).resolve().parents[1]

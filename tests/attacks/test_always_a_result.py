@@ -335,7 +335,7 @@ def test_a_student_that_cannot_be_opened_for_no_known_reason_is_our_failure(tiny
 
 # ---------------------------------------------------------------------------- whatever a submission does
 
-QUICK, MANY = range(24), range(24, 324)
+QUICK, MANY = range(16), range(16, 324)
 # Short, so that what hangs ends soon; what is honest needs a tenth of it.
 LIMITS = dataclasses.replace(
     default_limits(),

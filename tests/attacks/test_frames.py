@@ -32,7 +32,9 @@ from tests.attacks.conversations import LARGEST_READ, POLICY, Scene, frame_of, p
 from tests.attacks.mutations import Mutator
 from tests.contract.submissions import write_package
 
-FRAMES = 100_000
+# The quick tier mutates frames from one seed, the slow tier from all: 100,000 of them.
+SEEDS = range(20, 30)
+FRAMES_A_SEED = 10_000
 MEBIBYTE = 1 << 20
 # Nothing here may take long; the bound only has to tell "soon" from "never" on a busy machine.
 SOON_S = 20.0
@@ -378,13 +380,16 @@ def described(outcome: list[object] | StudentFault) -> str:
     return "a value: " + " ".join(type(value).__name__ for value in outcome)
 
 
-def test_every_mutated_frame_is_a_value_or_a_fault_within_bounds(scenes, capsys):
-    mutator = Mutator(20, [frame for scene in scenes for frame in scene.frames])
+@pytest.mark.parametrize(
+    "seed", [SEEDS[0], *(pytest.param(seed, marks=pytest.mark.slow) for seed in SEEDS[1:])]
+)
+def test_every_mutated_frame_is_a_value_or_a_fault_within_bounds(seed, scenes, capsys):
+    mutator = Mutator(seed, [frame for scene in scenes for frame in scene.frames])
     # Those with questions in them have the most to break.
     weighted = [scene for scene in scenes for _ in range(1 + 4 * (len(scene.frames) > 1))]
-    chooser, tally, seen = random.Random(20), Tally(), {hash(scene.frames) for scene in scenes}
+    chooser, tally, seen = random.Random(seed), Tally(), {hash(scene.frames) for scene in scenes}
     before, started = peak_bytes(), time.process_time()
-    while tally.tried < FRAMES:
+    while tally.tried < FRAMES_A_SEED:
         scene = chooser.choice(weighted)
         frames, at = mutator.mutated(scene.frames)
         if hash(tuple(frames)) not in seen:
@@ -398,8 +403,8 @@ def test_every_mutated_frame_is_a_value_or_a_fault_within_bounds(scenes, capsys)
             f" {tally.tried - values} faults, {len(tally.outcomes)} kinds of outcomes,"
             f" the slowest took {tally.slowest_s * 1000:.0f} ms"
         )
-    assert values > 5_000
-    assert tally.tried - values > 50_000
+    assert values > 500
+    assert tally.tried - values > 5_000
     assert len(tally.outcomes) > 300
     assert tally.largest_read <= LARGEST_READ
     assert tally.slowest_s < 5

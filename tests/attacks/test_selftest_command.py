@@ -10,10 +10,9 @@ import pytest
 
 from grader import cli
 from grader.errors import SandboxUnavailable
-from grader.selftest import forging, run
-from grader.selftest.archives import hostile_archives
-from grader.selftest.frames import hostile_frames
+from grader.selftest import run
 from grader.selftest.records import Attack, AttackResult, AttackRun, Kind
+from tests.few_attacks import try_one_of_each_family
 
 TWO_MINUTES_S = 120.0
 
@@ -117,12 +116,7 @@ def test_every_attack_has_a_name_of_its_own_a_row_and_a_title():
 
 def test_every_family_is_tried_and_each_attack_once(monkeypatch):
     """One of each family, for the whole run takes a minute: that is the slow test below."""
-    monkeypatch.setattr(run, "PROGRAMS", run.PROGRAMS[:1])
-    monkeypatch.setattr(run, "hostile_frames", lambda: hostile_frames()[:1])
-    monkeypatch.setattr(run, "hostile_archives", lambda: hostile_archives()[:1])
-    forgeries = forging.find_forgeries(run.attacks_folder() / "forgeries")[:1]
-    monkeypatch.setattr(forging, "find_forgeries", lambda _: forgeries)
-    monkeypatch.setattr(run, "find_forgeries", lambda _: forgeries)
+    try_one_of_each_family(monkeypatch)
     seen = []
     done = run.run_attacks("auto", seen.append)
     assert list(done.results) == seen

@@ -34,7 +34,9 @@ def report_of(submission: Path, out: Path) -> dict:
     return timeless(report)
 
 
-@pytest.mark.parametrize("name", ["right_mean_in_linear", "right_mean_in_loss"])
+@pytest.mark.parametrize(
+    "name", ["right_mean_in_linear", pytest.param("right_mean_in_loss", marks=pytest.mark.slow)]
+)
 def test_grading_twice_gives_the_same_report(name, tmp_path):
     reports = [report_of(SUBMISSIONS / name, tmp_path / str(run)) for run in range(2)]
     assert reports[0] == reports[1]

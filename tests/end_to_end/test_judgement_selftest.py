@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from grader import cli
+from grader.selftest import judgement
 from tests.required import not_here
 
 NOT_ENOUGH_ISOLATION = 4
@@ -23,14 +25,32 @@ def selftest(*options: str) -> tuple[int, dict]:
 
 
 @pytest.mark.needs_confinement
+def test_a_part_of_the_quick_selftest_finds_that_everything_holds(monkeypatch, capsys):
+    """A quarter of its mutants, one right variant: the same command, in this process."""
+    monkeypatch.setattr(judgement, "QUICK_MUTANTS", 10)
+    monkeypatch.setattr(judgement, "QUICK_RIGHT", 1)
+    code = cli.run(["selftest", "--quick", "--json"])
+    printed = capsys.readouterr()
+    if code == NOT_ENOUGH_ISOLATION:
+        not_here(printed.err.strip())
+    assert printed.out, printed.err
+    require_that_all_holds(code, json.loads(printed.out), mutants=10, right=1)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_confinement
 def test_the_quick_selftest_finds_that_everything_holds():
     code, told = selftest("--quick")
+    require_that_all_holds(code, told, mutants=40, right=5)
+
+
+def require_that_all_holds(code: int, told: dict, *, mutants: int, right: int) -> None:
     assert told["problems"] == []
     assert code == 0
-    assert told["mutants"]["tried"] == 40
-    assert told["mutants"]["killed"] >= 30
+    assert told["mutants"]["tried"] == mutants
+    assert told["mutants"]["killed"] >= 0.75 * mutants
     assert told["repeats"]["count"] == 2
-    assert len(told["right"]["results"]) == 5
+    assert len(told["right"]["results"]) == right
     # What the criteria of other graders are worth on the same mutants: each lets some through.
     ours, *others = told["peers"]
     assert ours["let_through"] == 0

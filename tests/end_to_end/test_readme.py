@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.build import write_zip
+from grader import cli
+from tests.few_attacks import try_one_of_each_family
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,6 +32,8 @@ EXPECTED_EXIT_CODES = {
 
 # Run by test_judgement_selftest.py in this folder, which looks at what it finds too.
 RUN_ELSEWHERE = {"grader selftest --quick"}
+# Takes a minute, for attacks that other tests make one by one: all of it is the slow tier's.
+EVERY_ATTACK = "grader selftest --attacks"
 
 
 def shown_commands() -> list[str]:
@@ -56,17 +60,32 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     arguments: list[str] = []
     for word in shlex.split(command)[1:]:
         arguments += sorted(map(str, folder.glob(word))) if "*" in word else [word]
-    environment = {"PATH": "", "XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder), "COLUMNS": "80"}
     return subprocess.run(
-        [*GRADER, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [*GRADER, *arguments],
+        cwd=folder,
+        env=surroundings(folder),
+        capture_output=True,
+        text=True,
+        check=False,
     )
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    return {"PATH": "", "XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder), "COLUMNS": "80"}
 
 
 def test_the_readme_shows_commands():
     assert len(shown_commands()) >= 8
 
 
-@pytest.mark.parametrize("command", sorted({*shown_commands()} - RUN_ELSEWHERE - {"grader data fetch"}))
+def shown_and_run() -> list[object]:
+    shown = sorted({*shown_commands()} - RUN_ELSEWHERE - {"grader data fetch"})
+    assert EVERY_ATTACK in shown
+    slow = pytest.param(EVERY_ATTACK, marks=pytest.mark.slow)
+    return [slow if command == EVERY_ATTACK else command for command in shown]
+
+
+@pytest.mark.parametrize("command", shown_and_run())
 def test_a_command_of_the_readme_does_what_it_says(command, folder):
     done = run(command, folder)
     expected = EXPECTED_EXIT_CODES.get(command, 0)
@@ -74,6 +93,17 @@ def test_a_command_of_the_readme_does_what_it_says(command, folder):
         expected = 2  # the folder is empty, and one sentence says so
     assert done.returncode == expected, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_command_that_tries_every_attack_does_so_with_one_of_each_family(folder, monkeypatch, capsys):
+    try_one_of_each_family(monkeypatch)
+    monkeypatch.chdir(folder)
+    for name, value in surroundings(folder).items():
+        monkeypatch.setenv(name, value)
+    code = cli.run(shlex.split(EVERY_ATTACK)[1:])
+    said = capsys.readouterr()
+    assert code == 0, said.out + said.err
+    assert "Traceback" not in said.out + said.err
 
 
 def test_grading_a_class_of_three_leaves_a_report_for_each(folder):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from grader.datasets import load_mnist
 from grader.model import Visibility
 from grader.suites import read_suites
-from tests.suite_runner import SUITES, failed_checks, judge, lost_questions
+from tests.suite_runner import SUITES, Verdict, failed_checks, judge, lost_questions
 from tests.unit.assignments.faulty import (
     ACTIVATION,
     CHECK,
@@ -27,6 +27,7 @@ REFERENCE = REPOSITORY / "reference" / "mytorch"
 TEMPLATE = REPOSITORY / "student_template"
 
 FAULTS = read_faults()
+QUICK_QUESTIONS = [f"q6.{number}" for number in range(1, 6)]
 
 Package = Callable[[dict[str, str]], Path]
 
@@ -192,6 +193,11 @@ def _relative_error(a, n):
 }
 
 
+def few_in_the_quick_tier(seeds: range, few: int) -> list[object]:
+    """Return seeds to parametrise by; all but the first few belong to the slow tier."""
+    return [*seeds[:few], *(pytest.param(seed, marks=pytest.mark.slow) for seed in seeds[few:])]
+
+
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
     """Copy the reference, with code appended to some of its files."""
@@ -212,20 +218,32 @@ def test_right_code_passes_every_check(package: Package, patches: dict[str, str]
     assert {name: verdict for name, verdict in verdicts.items() if verdict.outcome != "passed"} == {}
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", few_in_the_quick_tier(range(20), 4))
 def test_right_code_passes_whatever_the_seed(package: Package, seed: int) -> None:
     assert lost_questions(judge(package(MEAN_IN_LINEAR if seed % 2 else {}), seed=seed + 100)) == set()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_fails_its_check_and_costs_no_quick_question(package: Package, fault: Fault) -> None:
+    """Gradient checking takes more time than the others together: here only where the fault is in it."""
+    verdicts = judge(package(fault.patches), questions=[*QUICK_QUESTIONS, fault.question])
+    require_found(fault, verdicts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_fails_its_check_and_costs_no_other_question(package: Package, fault: Fault) -> None:
-    verdicts = judge(package(fault.patches))
+    require_found(fault, judge(package(fault.patches)))
+
+
+def require_found(fault: Fault, verdicts: Mapping[str, Verdict]) -> None:
+    """Fail unless the fault costs its own question, and the student reads why."""
     assert lost_questions(verdicts) == {fault.question}
     assert fault.check in failed_checks(verdicts)
     assert fault.words in verdicts[fault.check].message
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", few_in_the_quick_tier(range(5), 2))
 @pytest.mark.parametrize(
     "fault",
     [fault for fault in FAULTS if fault.check == "q6.6.finds_one_entry"],
