@@ -32,7 +32,7 @@ _LONGEST_BLOCK_BYTES = 64 << 10
 
 def plain(text: str) -> str:
     """Return foreign text as Markdown that shows it as it is, in one line."""
-    line = one_line(text)
+    line = quiet(one_line(text))
     if _LINKED.search(line):
         return code(line)
     return _LIST_OR_RULE.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", line))
@@ -40,7 +40,9 @@ def plain(text: str) -> str:
 
 def code(text: str) -> str:
     """Return foreign text as a code span, in one line; safe inside a table too."""
-    line = quiet(one_line(text)) or " "
+    line = quiet(one_line(text))
+    if not line:
+        return ""
     fence = "`" * (_longest_run(line) + 1)
     padding = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{padding}{line}{padding}{fence}".replace("|", "\\|")
@@ -67,7 +69,7 @@ def table(rows: Iterable[Row]) -> str:
     """Return a table with a line for each row."""
     lines = ["| check | verdict | points | what was found |", "| --- | --- | ---: | --- |"]
     lines += [
-        f"| {plain(row.id)} {plain(cut(row.title, _LONGEST_CELL))} | {plain(row.outcome)} | {_points(row)} |"
+        f"| {code(row.id)} {plain(cut(row.title, _LONGEST_CELL))} | {plain(row.outcome)} | {_points(row)} |"
         f" {code(cut(row.message, _LONGEST_CELL)) if row.state != 'passed' else ''} |"
         for row in rows
     ]
@@ -98,7 +100,8 @@ def footer(report: Report) -> str:
 
 
 def _points(row: Row) -> str:
-    return f"{'not scored' if row.score is None else points(row.score)} of {points(row.max_score)}"
+    worth = points(row.max_score)
+    return f"not scored ({worth})" if row.score is None else f"{points(row.score)} of {worth}"
 
 
 def _longest_run(text: str) -> int:

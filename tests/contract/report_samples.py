@@ -154,6 +154,7 @@ def hostile(text: str = HOSTILE) -> Report:
     return read_report(json.dumps(content))
 
 
+@cache
 def hostile_ids(text: str) -> Report:
     """Return a report whose ids are hostile as well, as only an edited file can have them."""
     content = json.loads(render(hostile()))

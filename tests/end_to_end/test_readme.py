@@ -1,4 +1,4 @@
-"""Every command that the README and the handout show is run, in a folder such as they speak of."""
+"""Every command that the README and the page on formats show is run, in a folder such as they speak of."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.few_attacks import try_one_of_each_family
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (README, (ROOT / "docs" / "formats.md").read_text(encoding="utf-8"))
 GRADER = (sys.executable, "-m", "grader.cli")
 
 # What cannot be run offline or without all of MNIST, and what is expected of it then.
@@ -37,9 +38,15 @@ EVERY_ATTACK = "grader selftest --attacks"
 
 
 def shown_commands() -> list[str]:
-    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    blocks = [block for page in PAGES for block in shell_blocks(page)]
     lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
     return sorted({line for line in lines if line.startswith("grader ")})
+
+
+def shell_blocks(page: str) -> list[str]:
+    """Return the blocks of a page that are commands, or of no language: not those of YAML."""
+    blocks = re.findall(r"^```([a-z]*)\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    return [block for language, block in blocks if language in {"", "sh"}]
 
 
 @pytest.fixture(scope="module")

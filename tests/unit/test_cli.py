@@ -17,6 +17,7 @@ from grader.errors import (
 from grader.model import Outcome
 from grader.sandbox import Finding
 from grader.scoring import Ending, score
+from tests.contract.report_samples import RUNNER
 from tests.contract.tiny_assignment import rubric_of, write_assignment
 from tests.unit.rubrics import plan_of, results_of
 from tests.unit.test_scoring import facts
@@ -100,6 +101,41 @@ def test_the_worst_of_several_exit_codes_wins():
     assert endings.worst([2, 4, 3]) == 3
     assert endings.worst([3, 130]) == 130
     assert endings.worst([]) == 0
+
+
+def test_grade_writes_every_format_that_is_asked_for(asked, tmp_path, capsys):
+    assert run_in(tmp_path, "grade", "right.zip", "--format", "junit, gradescope,csv") == 0
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made >= {"report.json", "junit.xml", "results.json", "report.csv"}
+    assert "report.md" not in made
+
+
+@pytest.mark.parametrize(
+    "name, sentence", [("pdf", "unknown format 'pdf'; known: json,"), ("classroom50", "inside its runner")]
+)
+def test_a_format_that_cannot_be_made_here_is_told_before_anything_is_graded(
+    asked, tmp_path, capsys, monkeypatch, *, name, sentence
+):
+    monkeypatch.delenv("CLASSROOM", raising=False)
+    assert run_in(tmp_path, "grade", "right.zip", "--format", f"junit,{name}") == 2
+    assert sentence in capsys.readouterr().err
+    assert asked == []
+
+
+def test_a_format_that_cannot_say_not_scored_is_left_out_and_an_older_one_goes(
+    asked, tmp_path, capsys, monkeypatch
+):
+    for name, value in RUNNER.items():
+        monkeypatch.setenv(name, value)
+    arguments = ("--format", "classroom50,gradescope", "--questions", "q6.1")
+    assert run_in(tmp_path, "grade", "right.zip", *arguments) == 0
+    assert (tmp_path / "result.json").exists()
+    assert run_in(tmp_path, "grade", "broken.zip", *arguments) == 3
+    assert not (tmp_path / "result.json").exists()
+    assert "score" not in json.loads((tmp_path / "results.json").read_text())
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0].endswith("classroom50 could only be told a zero: it was not written")
+    assert len(errors) == 2
 
 
 def test_after_an_interruption_no_other_submission_is_begun(asked, tmp_path, capsys):

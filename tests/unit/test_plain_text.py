@@ -2,10 +2,11 @@
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.plain_text import MAX_TEXT_BYTES, one_line, scrub
+from grader.plain_text import MAX_TEXT_BYTES, one_line, quiet, scrub
 
 
 def test_terminal_sequences_disappear_with_their_arguments():
@@ -52,3 +53,17 @@ def test_scrubbed_text_is_short_printable_and_stays_as_it_is(text):
         for character in scrubbed
         if character not in "\n\t" and unicodedata.category(character)[0] == "C"
     ]
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("::error::x", ": :error::x"),
+        ("a\n \t::stop-commands::b", "a\n \t: :stop-commands::b"),
+        ("a ##[error]b ##vso[c]", "a ## [error]b ## vso[c]"),
+        ("a::b", "a::b"),
+    ],
+)
+def test_what_a_ci_service_would_obey_is_broken_up(text, shown):
+    assert quiet(text) == shown
+    assert quiet(quiet(text)) == shown
