@@ -11,7 +11,7 @@ from pathlib import Path
 from grader.distribution import EXPERIMENTS_COMMAND
 from grader.errors import UsageError
 from grader.model import Check, Visibility
-from grader.rubric import Question, Rubric, select
+from grader.rubric import Question, Rubric, Withheld, select
 from grader.suites import DeclaredCheck
 
 # What a notebook's worker must be able to import, whatever its cells do.
@@ -46,25 +46,26 @@ class PlannedQuestion:
 class Plan:
     """The selection from the rubric for one grading.
 
-    `hidden` are the checks left out of a self-check, `on_request` the questions that it leaves out unless
-    they are asked for, since they replay a notebook for minutes.
+    `hidden` are the checks left out of a self-check, `withheld` those that are not even here, `on_request` the
+    questions that it leaves out unless they are asked for, since they replay a notebook for minutes.
     """
 
     rubric: Rubric
     questions: tuple[PlannedQuestion, ...]
     hidden: tuple[PlannedCheck, ...] = ()
     on_request: tuple[str, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
 
     @property
     def hidden_count(self) -> int:
         """How many checks of its questions a self-check does not show, whether they are here or not."""
-        return len(self.hidden) + sum(planned.question.withheld.checks for planned in self.questions)
+        return len(self.hidden) + sum(each.checks for each in self.withheld)
 
     @property
     def hidden_points(self) -> Decimal:
         """What those checks are worth."""
-        withheld = (planned.question.withheld.points for planned in self.questions)
-        return sum((planned.points for planned in self.hidden), sum(withheld, Decimal(0)))
+        withheld = sum((each.points for each in self.withheld), Decimal(0))
+        return sum((planned.points for planned in self.hidden), withheld)
 
     @property
     def checks(self) -> tuple[PlannedCheck, ...]:
@@ -139,8 +140,10 @@ def make_plan(
         on_request = tuple(planned.question.id for planned in questions if _replays(planned))
         questions = tuple(planned for planned in questions if not _replays(planned))
     hidden = tuple(planned for question in questions for planned in question.checks if _is_hidden(planned))
+    withheld = tuple(planned.question.withheld for planned in questions)
     visible = (_visible_part(question) for question in questions)
-    return Plan(rubric, tuple(question for question in visible if question.checks), hidden, on_request)
+    kept = tuple(question for question in visible if question.checks)
+    return Plan(rubric, kept, hidden, on_request, withheld)
 
 
 def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:

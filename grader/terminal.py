@@ -190,7 +190,7 @@ def print_rubric(console: Console, plan: Plan) -> None:
         present = sum(each.check.visibility is not Visibility.VISIBLE for each in planned.checks)
         visible, hidden = len(planned.checks) - present, present + planned.question.withheld.checks
         written = sum(planned.written.values(), Decimal(0))
-        checks = f"{visible} visible, {hidden} hidden" if planned.checks else "none yet"
+        checks = f"{visible} visible, {hidden} hidden" if visible or hidden else "none yet"
         if written == planned.max_score:
             checks = ""
         rows.append(

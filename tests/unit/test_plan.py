@@ -123,3 +123,18 @@ def test_nothing_is_graded_without_the_hidden_checks():
     with pytest.raises(UsageError, match=r"withholds hidden checks, .* so nothing can be graded"):
         require_all_checks(without_the_hidden_check())
     require_all_checks(make_rubric())
+
+
+def test_leaving_out_experiments_runs_none_of_them_and_says_why():
+    plan = make_plan(
+        load_rubric(HW1.folder / "rubric.toml"),
+        read_suites(HW1.folder),
+        wanted=["q4", "q6.1", "q2.2"],
+        without_experiments=True,
+        is_installed=lambda _: True,
+    )
+    reasons = {planned.question.id: planned.not_run_reason for planned in plan.questions}
+    assert {name for name, reason in reasons.items() if reason is None} == {"q2.2", "q6.1"}
+    assert reasons["q4.1"] == "was left out: graded without PyTorch, as was asked for"
+    assert not plan.uses_notebook
+    assert {planned.check.question for planned in plan.checks} == {"q6.1"}
