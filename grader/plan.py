@@ -46,8 +46,8 @@ class PlannedQuestion:
 class Plan:
     """The selection from the rubric for one grading.
 
-    `hidden` are the checks left out of a self-check, `withheld` those that are not even here, `on_request` the
-    questions that it leaves out unless they are asked for, since they replay a notebook for minutes.
+    `hidden` are the checks left out of a self-check, `withheld` those that are not even here; `on_request`
+    are the questions that it leaves out unless they are asked for, since they replay a notebook for minutes.
     """
 
     rubric: Rubric
