@@ -275,11 +275,12 @@ def bundle(
         bool, typer.Option("--with-experiments", help="PyTorch is installed there too, for the notebook.")
     ] = False,
     minutes: Annotated[int, typer.Option(help="How long that place lets one grading run.")] = 10,
+    rubric: RubricFile = None,
 ) -> int:
     """Write what a place needs: the student's kit, Gradescope's autograder, a GitHub workflow."""
     from grader.bundles import BundleOptions, make_bundle
 
-    options = BundleOptions(with_experiments=with_experiments, minutes=minutes)
+    options = BundleOptions(with_experiments=with_experiments, minutes=minutes, rubric=rubric)
     files = make_bundle(name, out, options)
     typer.echo(f"{out}: {files} files")
     return 0

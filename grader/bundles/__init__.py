@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,15 +11,20 @@ from grader.bundles.actions import actions_files
 from grader.bundles.archive import BundledFile, write_bundle
 from grader.bundles.gradescope import gradescope_files
 from grader.bundles.student import student_files
+from grader.bundles.wheel import ASSIGNMENT, PACKAGE
 from grader.errors import UsageError
+from grader.plan import agree
+from grader.rubric import load_rubric
+from grader.suites import read_suites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleOptions:
-    """What may be chosen: whether PyTorch is installed there too, and how long that place lets us run."""
+    """What may be chosen: PyTorch there too, how long that place lets us run, a course's own rubric."""
 
     with_experiments: bool = False
     minutes: int = 10
+    rubric: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +40,14 @@ class Bundle:
     takes: frozenset[str] = frozenset()
 
 
+_OF_A_MACHINE = frozenset({"with_experiments", "minutes"})
+
 # The one list of bundles.
 BUNDLES: Mapping[str, Bundle] = MappingProxyType(
     {
-        "student": Bundle(lambda _: student_files(), folder="hw1/"),
-        "gradescope": Bundle(
-            lambda options: gradescope_files(
-                with_experiments=options.with_experiments, minutes=options.minutes
-            ),
-            takes=frozenset({"with_experiments", "minutes"}),
-        ),
-        "actions": Bundle(
-            lambda options: actions_files(with_experiments=options.with_experiments, minutes=options.minutes),
-            takes=frozenset({"with_experiments", "minutes"}),
-        ),
+        "student": Bundle(lambda options: student_files(options.rubric), folder="hw1/"),
+        "gradescope": Bundle(lambda options: gradescope_files(**asdict(options)), takes=_OF_A_MACHINE),
+        "actions": Bundle(lambda options: actions_files(**asdict(options)), takes=_OF_A_MACHINE),
     }
 )
 
@@ -57,7 +56,7 @@ def make_bundle(name: str, out: Path, options: BundleOptions) -> int:
     """Write a bundle: a zip where `out` ends with .zip, else a folder. Return the number of its files.
 
     The same grader writes the same bytes. Raise UsageError for an unknown bundle, for options that it does
-    not have, and where `out` is there already.
+    not have, for a rubric that does not fit, and where `out` is there already.
     """
     if name not in BUNDLES:
         raise UsageError(f"unknown bundle {name!r}; known: {', '.join(BUNDLES)}")
@@ -65,6 +64,8 @@ def make_bundle(name: str, out: Path, options: BundleOptions) -> int:
     _require_taken(name, bundle, options)
     if out.exists() or out.is_symlink():
         raise UsageError(f"{out} is there already; remove it, or choose another --out")
+    if options.rubric is not None:
+        agree(load_rubric(options.rubric), read_suites(PACKAGE / "assignments" / ASSIGNMENT))
     files = bundle.files(options)
     write_bundle(out, files, folder=bundle.folder)
     return len(files)

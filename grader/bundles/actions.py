@@ -6,6 +6,8 @@ cannot read, since the wheel holds hidden checks and the reference.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from grader.bundles.archive import BundledFile
 from grader.bundles.wheel import PACKAGE, full_wheel
 
@@ -16,12 +18,14 @@ _FILES = PACKAGE / "bundles" / "files" / "actions"
 _MINUTES_BESIDE = 10
 
 
-def actions_files(*, with_experiments: bool, minutes: int) -> dict[str, BundledFile]:
+def actions_files(
+    *, with_experiments: bool, minutes: int, rubric: Path | None = None
+) -> dict[str, BundledFile]:
     """Return the files by their paths in the course's repository."""
     workflow = _template("grade.yml").replace("MINUTES", str(minutes + _MINUTES_BESIDE))
     action = _template("action.yml").replace("SECONDS", str(minutes * 60))
     action = action.replace("EXTRAS", "[experiments]" if with_experiments else "")
-    wheel = {f"{ACTION_FOLDER}/{name}": file for name, file in full_wheel().items()}
+    wheel = {f"{ACTION_FOLDER}/{name}": file for name, file in full_wheel(rubric).items()}
     return {
         WORKFLOW: BundledFile(workflow.encode()),
         f"{ACTION_FOLDER}/action.yml": BundledFile(action.encode()),

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from grader import distribution as installation
 from grader.bundles import visible_part
 from grader.bundles.archive import BundledFile
 from grader.bundles.wheel import (
+    ASSIGNMENT,
     PACKAGE,
+    RUBRIC,
     make_wheel,
     package_files,
     resource_files,
@@ -30,7 +32,6 @@ from grader.settings import resource
 from grader.suites import read_suites
 
 KIT_NAME = "mytorch-selfcheck"
-ASSIGNMENT = "hw1"
 _FOLDER = f"grader/assignments/{ASSIGNMENT}"
 _PACKAGE = f"grader.assignments.{ASSIGNMENT}"
 # What judges the grader, and what makes bundles: both know what is right. Commands of theirs are not offered
@@ -39,17 +40,17 @@ _LEFT_OUT = ("grader/selftest/", "grader/selftest_terminal.py", "grader/bundles/
 _INSTRUCTIONS = "files/student/START_HERE.md"
 
 
-def student_files() -> dict[str, BundledFile]:
-    """Return the files of the kit by their paths in it."""
+def student_files(rubric: Path | None = None) -> dict[str, BundledFile]:
+    """Return the files of the kit by their paths in it; `rubric` is a course's own."""
     files = {path: BundledFile(content) for path, content in tree(resource("student_template")).items()}
     wheel = wheel_name(KIT_NAME)
     instructions = (PACKAGE / "bundles" / _INSTRUCTIONS).read_text(encoding="utf-8").replace("WHEEL", wheel)
     files["START_HERE.md"] = BundledFile(instructions.encode())
-    files[f"selfcheck/{wheel}"] = BundledFile(make_wheel(self_check_files(), KIT_NAME))
+    files[f"selfcheck/{wheel}"] = BundledFile(make_wheel(self_check_files(rubric), KIT_NAME))
     return files
 
 
-def self_check_files() -> dict[str, bytes]:
+def self_check_files(rubric: Path | None = None) -> dict[str, bytes]:
     """Return the package as students get it, by paths in a wheel."""
     engine: dict[str, bytes] = {}
     suites: dict[str, bytes] = {}
@@ -70,7 +71,7 @@ def self_check_files() -> dict[str, bytes]:
         **suites,
         **{f"{_FOLDER}/{name}.py": _without_names(source).encode() for name, source in modules.items()},
         **resource_files(("fixtures/data",)),
-        f"{_FOLDER}/rubric.toml": _kit_rubric().encode(),
+        RUBRIC: _kit_rubric(rubric).encode(),
         "grader/distribution.py": _kit_distribution(engine["grader/distribution.py"]),
     }
 
@@ -96,8 +97,8 @@ def _hidden() -> frozenset[str]:
     )
 
 
-def _kit_rubric() -> str:
-    rubric = load_rubric(PACKAGE / "assignments" / ASSIGNMENT / "rubric.toml")
+def _kit_rubric(own: Path | None) -> str:
+    rubric = load_rubric(own or PACKAGE.parent / RUBRIC)
     return "".join(f"{line}\n" for line in _rubric_lines(rubric, _hidden()))
 
 

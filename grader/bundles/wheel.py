@@ -26,6 +26,8 @@ RESOURCES = (
     "fixtures/theory",
     "fixtures/theory_fixtures.py",
 )
+ASSIGNMENT = "hw1"
+RUBRIC = f"grader/assignments/{ASSIGNMENT}/rubric.toml"
 _INSIDE = "_bundled"
 _METADATA_KEYS = ("Summary", "License-Expression", "Classifier", "Requires-Python")
 _FOR_DEVELOPERS = ("extra == 'dev'", 'extra == "dev"')
@@ -85,9 +87,13 @@ def make_wheel(files: Mapping[str, bytes], name: str = installation.NAME) -> byt
     return zipped({path: BundledFile(each) for path, each in content.items()})
 
 
-def full_wheel() -> dict[str, BundledFile]:
-    """Return the wheel of everything, by its file name: what grades, with hidden checks and reference."""
-    return {wheel_name(): BundledFile(make_wheel(package_files() | resource_files()))}
+def full_wheel(rubric: Path | None = None) -> dict[str, BundledFile]:
+    """Return the wheel of everything, by its file name: what grades, with hidden checks and reference.
+
+    A rubric of the course's own stands in the place of the assignment's.
+    """
+    own = {} if rubric is None else {RUBRIC: rubric.read_bytes()}
+    return {wheel_name(): BundledFile(make_wheel(package_files() | resource_files() | own))}
 
 
 def _installed() -> Distribution:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from grader.bundles.student import self_check_files
 from grader.cli import run
 from grader.pipeline import GradeOptions, prepare
 from grader.terminal import hidden_sentence
 from tests.fresh_environment import installed, new_environment
+from tests.required import needs_experiments
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,3 +83,31 @@ def test_the_kit_shows_the_whole_rubric(kit):
     done = check(kit, kit, "rubric")
     assert done.returncode == 0
     assert re.search(r"q6\.1 .* \d+ visible, \d+ hidden", done.stdout)
+
+
+@needs_experiments
+def test_the_solved_notebook_passes_every_visible_check_of_the_pruned_suites(tmp_path):
+    """PyTorch comes from this environment: the kit's package is put before the installed one."""
+    for path, content in self_check_files().items():
+        target = tmp_path / "package" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    work = tmp_path / "work"
+    shutil.copytree(ROOT / "reference", work, ignore=shutil.ignore_patterns("experiments", "__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-m", "grader.cli", "check", ".", "q4", "q5"],
+        cwd=work,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "COLUMNS": "200",
+            "PYTHONPATH": str(tmp_path / "package"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    plan = prepare(GradeOptions(visible_only=True, questions=("q4", "q5")))
+    count = len(plan.checks)
+    assert f"{count} of {count} visible checks pass. {hidden_sentence(plan)}" in done.stdout

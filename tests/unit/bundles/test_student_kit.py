@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 import zipfile
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +150,38 @@ def test_the_rubric_of_the_kit_knows_of_hidden_checks_their_number_and_points_on
         assert (other.id, other.points, other.written) == (question.id, question.points, question.written)
 
 
+def test_a_rubric_of_the_courses_own_goes_into_the_kit(tmp_path):
+    text = (ASSIGNMENT / "rubric.toml").read_text(encoding="utf-8")
+    own = tmp_path / "own.toml"
+    own.write_text(text.replace('version = "1.0"', 'version = "ours"'), encoding="utf-8")
+    out = tmp_path / "kit"
+    assert run(["bundle", "student", "--out", str(out), "--rubric", str(own)]) == 0
+    with zipfile.ZipFile(next((out / "selfcheck").iterdir())) as wheel:
+        kits = wheel.read("grader/assignments/hw1/rubric.toml").decode()
+    assert 'version = "ours"' in kits
+    assert [
+        name for name in HIDDEN_IDS if f"\n{name.rpartition('.')[2]} = " in kits.split("withheld")[0]
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (("points = 6", "points = 7"), "its parts add up to 6.00, its points are 7"),
+        (("forward_values = 1", "forward_value = 1"), "which does not exist"),
+    ],
+)
+def test_a_rubric_that_does_not_fit_is_one_sentence(change, sentence, tmp_path, capfd):
+    text = (ASSIGNMENT / "rubric.toml").read_text(encoding="utf-8")
+    (tmp_path / "own.toml").write_text(text.replace(*change), encoding="utf-8")
+    told = ["--out", str(tmp_path / "out.zip"), "--rubric", str(tmp_path / "own.toml")]
+    assert run(["bundle", "gradescope", *told]) == 2
+    said = capfd.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out.zip").exists()
+
+
 def test_two_kits_are_the_same_bytes(tmp_path):
     for name in ("one.zip", "two.zip"):
         assert run(["bundle", "student", "--out", str(tmp_path / name)]) == 0
@@ -183,3 +218,47 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(tmp_path, capfd):
     (tmp_path / "file").touch()
     assert run(["bundle", "student", "--out", str(tmp_path / "file" / "kit.zip")]) == 2
     assert "choose another --out" in capfd.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory) -> Path:
+    """Return a folder with the kit's package, as pip would unpack it."""
+    folder = tmp_path_factory.mktemp("package")
+    for path, content in kit_contents().items():
+        if path.startswith("wheel/"):
+            target = folder / path.removeprefix("wheel/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    return folder
+
+
+def test_no_name_is_missing_after_pruning(unpacked):
+    command = ["check", "--isolated", "--no-cache", "--select", "F821,F822,E9", str(unpacked / "grader")]
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_module_of_the_kit_can_be_imported(unpacked):
+    """All but those that need PyTorch's friends, or run as programs in the worker."""
+    names = sorted(
+        ".".join(path.relative_to(unpacked).with_suffix("").parts).removesuffix(".__init__")
+        for path in (unpacked / "grader").rglob("*.py")
+        if not {"_bundled", "worker"} & {*path.relative_to(unpacked).parts}
+    )
+    assert "grader.assignments.hw1.visible.test_q5_4" in names
+    program = (
+        f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\n"
+        "print(sys.modules['grader'].__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=unpacked,
+        env={"PATH": "", "PYTHONPATH": str(unpacked)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(unpacked)
