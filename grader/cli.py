@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from grader.pipeline import Graded, GradeOptions
     from grader.plan import Plan
     from grader.sandbox.zygote import Zygote
+    from grader.self_check import SelfCheck
 
 
 # What a student's kit leaves out: its commands are not offered there.
@@ -214,42 +215,33 @@ def mark(
 
 @app.command()
 def check(
+    context: typer.Context,
     arguments: Annotated[
         list[str] | None,
         typer.Argument(metavar="[PATH] [QUESTION]...", help="Where mytorch/ is; default: here."),
     ] = None,
     *,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file changes.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run unchanged questions again, too.")] = False,
     profile: Profile = None,
     sandbox: Sandbox = "",
     data_dir: DataDir = None,
 ) -> int:
-    """Check your own work: visible checks only, not a grade."""
-    from grader import pipeline, terminal
-    from grader.model import Outcome
+    """Check your own work: visible checks only, not a grade; what has not changed is not run again."""
+    from grader.pipeline import zygote_for
+    from grader.self_check import prepare_self_check
     from grader.settings import read_settings
 
-    settings = read_settings()
     path, questions = split_check_arguments(arguments or [])
-    options = pipeline.GradeOptions(
-        assignment=pipeline.HW1,
-        questions=questions,
-        profile=profile or settings.profile,
-        sandbox=sandbox or settings.sandbox,
-        min_isolation=1,
-        data_dir=data_dir or settings.data_dir,
-        visible_only=True,
+    prepared = prepare_self_check(
+        read_settings(), questions, profile=profile, sandbox=sandbox, data_dir=data_dir, fresh=fresh
     )
-    plan = pipeline.prepare(options)
-    with pipeline.zygote_for(plan, options) as zygote:
-        graded = _grade_one(path, options, plan, zygote)
-    if graded.report.status != "rejected":
-        terminal.print_self_check(terminal.make_console(), graded.report, plan)
-    if graded.error is not None:
-        complain(str(graded.error))
-    if graded.exit_code:
-        return graded.exit_code
-    checks = [check for question in graded.report.questions for check in question.checks]
-    return int(any(check.outcome is not Outcome.PASSED for check in checks))
+    zygote = context.with_resource(zygote_for(prepared.plan, prepared.options))
+    if watch:
+        from grader.watching import watch_folder
+
+        return watch_folder(path, lambda: _check_once(path, prepared, zygote, watched=True))
+    return _check_once(path, prepared, zygote)
 
 
 @app.command()
@@ -395,6 +387,24 @@ def split_check_arguments(arguments: Sequence[str]) -> tuple[Path, tuple[str, ..
     if arguments and not is_question(arguments[0]):
         return Path(arguments[0]), tuple(arguments[1:])
     return Path(), tuple(arguments)
+
+
+def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watched: bool = False) -> int:
+    """Check what is there now, and print what was found; return the exit code of that."""
+    from grader import pipeline, terminal
+
+    console = terminal.make_console(stderr=True)
+    with terminal.progress(console, prepared.plan, pipeline.name_of(path)) as on_event:
+        graded = prepared.run(path, zygote=zygote, on_event=on_event)
+    if watched and graded.report.status == "interrupted":  # which is how a watch ends
+        return graded.exit_code
+    if graded.report.status != "rejected":
+        terminal.print_self_check(
+            terminal.make_console(), graded.report, prepared.plan, unchanged=graded.unchanged
+        )
+    if graded.error is not None:
+        complain(str(graded.error))
+    return graded.exit_code or int(not prepared.passes(graded))
 
 
 def _grade_one(path: Path, options: GradeOptions, plan: Plan, zygote: Zygote | None) -> Graded:

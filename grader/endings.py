@@ -74,6 +74,11 @@ def interruption_told() -> Iterator[None]:
         raise
 
 
+def interruption_was_asked_for() -> None:
+    """Take the interruption that came for the proper end of a command that has no other."""
+    _INTERRUPTION.came = False
+
+
 def worst(codes: Iterable[int]) -> int:
     """Return the most serious of several exit codes."""
     return min(codes, key=SEVERITY.index, default=0)
@@ -99,12 +104,16 @@ def own_fault(error: Exception, *, show_details: bool) -> int:
         with suppress(OSError):
             typer.echo("".join(traceback.format_exception(error)), err=True)
         again = "see above"
-    if isinstance(error, OSError | MemoryError):
-        complain(f"the machine failed, and nobody loses points for it: {_machine_fault(error)}; {again}")
-    else:
-        kept = again if show_details else _kept(error) or again
-        complain(f"an unexpected fault in the grader itself ({type(error).__name__}); {kept}")
+    complain(sentence_of_fault(error, again=again, is_kept=not show_details))
     return GraderFault.exit_code
+
+
+def sentence_of_fault(error: Exception, *, again: str = "try again", is_kept: bool = True) -> str:
+    """Return one sentence for a fault of the machine or of ours; ours is kept in a file for a person."""
+    if isinstance(error, OSError | MemoryError):
+        return f"the machine failed, and nobody loses points for it: {_machine_fault(error)}; {again}"
+    kept = (_kept(error) if is_kept else None) or again
+    return f"an unexpected fault in the grader itself ({type(error).__name__}); {kept}"
 
 
 def _machine_fault(error: OSError | MemoryError) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 
 class Outcome(StrEnum):
@@ -122,13 +123,78 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Named numbers in a row; they may be nan or inf, as what a submission computed may be."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlot:
+    """Series against epochs, steps or layers; of long ones only every `every`-th number is kept."""
+
+    title: str
+    across: str  # what stands below: "epoch", "hidden layer"
+    series: tuple[Series, ...]
+    every: int = 1
+    kind: Literal["lines"] = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPlot:
+    """Counts, true classes in rows and predicted ones in columns."""
+
+    title: str
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    kind: Literal["matrix"] = "matrix"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture of our own data: base64 of rows of uint8 pixels, `channels` of them each."""
+
+    height: int
+    width: int
+    channels: int
+    pixels: str
+    true: str
+    predicted: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesPlot:
+    """Pictures with what a model says of them."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+    kind: Literal["pictures"] = "pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsPlot:
+    """Relative errors by the name of what was compared, for a logarithmic axis."""
+
+    title: str
+    names: tuple[str, ...]
+    errors: tuple[float, ...]
+    kind: Literal["errors"] = "errors"
+
+
+Plot = LinePlot | MatrixPlot | PicturesPlot | ErrorsPlot
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found."""
+    """What one check found; `plots` are for people to look at and say nothing about the verdict."""
 
     check: Check
     outcome: Outcome
     feedback: Feedback
     duration_s: float
+    plots: tuple[Plot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from grader.model import Answer, CheckResult, Flag, Limits, Submission
 from grader.notebooks.written import Starter, find_answers, starter_of
 from grader.plan import Plan, is_installed, make_plan, require_all_checks
 from grader.records import GradingRequest
+from grader.remembered import Earlier, Remembered
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
 from grader.rubric import load_rubric
 from grader.sandbox import default_limits
@@ -109,10 +110,14 @@ class GradeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A report, and the error that explains it where it holds no score."""
+    """A report, and the error that explains it where it holds no score.
+
+    `unchanged` are the questions whose results are those of an earlier run of the same code.
+    """
 
     report: Report
     error: GraderError | None = None
+    unchanged: frozenset[str] = frozenset()
 
     @property
     def exit_code(self) -> int:
@@ -165,7 +170,7 @@ def zygote_for(plan: Plan, options: GradeOptions) -> Iterator[Zygote | None]:
 
     None where no notebook is replayed, and where one is on a GPU: see sandbox/zygote.py.
     """
-    if not (options.use_zygote and plan.uses_notebook) or _device(options.device, plan) == "cuda":
+    if not (options.use_zygote and plan.uses_notebook) or device_of(options.device, plan) == "cuda":
         yield None
         return
     with Zygote(
@@ -181,33 +186,46 @@ def grade(
     plan: Plan | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
     zygote: Zygote | None = None,
+    remembered: Remembered | None = None,
 ) -> Graded:
     """Grade one submission. There is always a report; only wrong calls raise (see `prepare`).
 
-    Who grades several makes one `zygote_for` all of them.
+    Who grades several makes one `zygote_for` all of them. `remembered` is for self-checks alone: what it
+    knows of the same code is not run again.
     """
+    if remembered is not None and not options.visible_only:
+        raise ValueError("only a self-check may use what an earlier one found")
     plan = plan or prepare(options)
     with nullcontext(zygote) if zygote is not None else zygote_for(plan, options) as own:
-        return _graded(path, options, plan, on_event, own)
+        return _graded(path, options, plan, _Means(on_event, own, remembered))
 
 
-def _graded(
-    path: Path,
-    options: GradeOptions,
-    plan: Plan,
-    on_event: Callable[[Event], None],
-    zygote: Zygote | None,
-) -> Graded:
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What a grading is lent by its caller."""
+
+    on_event: Callable[[Event], None]
+    zygote: Zygote | None
+    remembered: Remembered | None
+
+
+def _graded(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> Graded:
     clock = _Clock()
     submission = SubmissionReport(name=name_of(path), sha256=None, files={})
     left_out: list[Flag] = []
     answers: Mapping[str, Answer] = {}
+    unchanged: frozenset[str] = frozenset()
     try:
         with open_submission(path, require=plan.required_parts) as opened:
             submission = _submission_report(opened)
             left_out = _compiled_code(opened)
             answers = _answers(opened, plan, options.assignment)
-            run = _run(opened, plan, options, on_event, zygote)
+            earlier = Earlier() if means.remembered is None else means.remembered.recall(opened, plan)
+            changed = plan.without(earlier.questions)
+            run = _run(opened, changed, options, means)
+            if means.remembered is not None:
+                means.remembered.keep(opened, changed, run)
+            run, unchanged = earlier.completed_by(run), frozenset(earlier.questions)
     except SubmissionRejected as error:
         run = SuiteRun(Ending.REJECTED, str(error))
     except MachineFault as error:
@@ -230,7 +248,7 @@ def _graded(
         log=run.log,
     )
     report = _scored(plan, run.results, facts)
-    return Graded(report, _error_of(report, run))
+    return Graded(report, _error_of(report, run), unchanged)
 
 
 def _scored(plan: Plan, results: Mapping[str, CheckResult], facts: Facts) -> Report:
@@ -259,8 +277,7 @@ def _run(
     submission: Submission,
     plan: Plan,
     options: GradeOptions,
-    on_event: Callable[[Event], None],
-    zygote: Zygote | None,
+    means: _Means,
 ) -> SuiteRun:
     if not plan.checks:
         return SuiteRun(Ending.FINISHED)
@@ -276,7 +293,7 @@ def _run(
         profile=options.profile,
         # Resolved here: the process starts elsewhere, and without HOME.
         data_dir=(options.data_dir or default_data_dir()).resolve(),
-        device=_device(options.device, plan),
+        device=device_of(options.device, plan),
         seed=options.seed,
         only_first_loss=options.only_first_loss,
         fast_data=options.fast_data,
@@ -285,7 +302,7 @@ def _run(
         names=options.assignment.names,
     )
     folder = options.assignment.folder
-    return run_suites(request, suites=folder, files=plan.files, on_event=on_event, zygote=zygote)
+    return run_suites(request, suites=folder, files=plan.files, on_event=means.on_event, zygote=means.zygote)
 
 
 def _error_of(report: Report, run: SuiteRun) -> GraderError | None:
@@ -341,13 +358,13 @@ def _environment(run: SuiteRun, options: GradeOptions, plan: Plan) -> Environmen
         isolation=None if isolation is None else IsolationReport(**asdict(isolation)),
         python=run.versions.get("python", platform.python_version()),
         numpy=run.versions.get("numpy"),
-        torch=_installed_version("torch"),
-        device=_device(options.device, plan),
+        torch=installed_version("torch"),
+        device=device_of(options.device, plan),
         platform=platform.platform(),
         seed=options.seed,
         seed_is_public=options.course_secret == PUBLIC_SECRET,
         data_profile=options.profile,
-        grader_version=_installed_version(INSTALLATION) or "unknown",
+        grader_version=installed_version(INSTALLATION) or "unknown",
     )
 
 
@@ -364,11 +381,11 @@ def _note(options: GradeOptions) -> str | None:
     return None
 
 
-def _device(device: str, plan: Plan) -> str:
+def device_of(device: str, plan: Plan) -> str:
     """Return where the notebook's networks are trained; all else is NumPy, which the processor does."""
     if device != "auto":
         return device
-    has_cuda = "+cpu" not in (_installed_version("torch") or "+cpu")
+    has_cuda = "+cpu" not in (installed_version("torch") or "+cpu")
     return "cuda" if plan.uses_notebook and has_cuda and has_gpu() else "cpu"
 
 
@@ -379,7 +396,8 @@ def _require_cuda() -> None:
         raise UsageError("--device cuda was asked for, and PyTorch finds no CUDA device here")
 
 
-def _installed_version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Return a package's version, None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.util import find_spec
@@ -104,6 +104,11 @@ class Plan:
     def uses_dataset(self) -> bool:
         """Whether a check reads MNIST."""
         return any(planned.declared.uses_dataset for planned in self.checks)
+
+    def without(self, questions: Collection[str]) -> Plan:
+        """Return the same plan less some of its questions."""
+        kept = tuple(planned for planned in self.questions if planned.question.id not in questions)
+        return replace(self, questions=kept)
 
 
 def is_installed(package: str) -> bool:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import numpy as np
 import pytest
 
+from grader.checks.plots import PlotIt, added
 from grader.checks.source import flags_of, not_scanned
 from grader.client import Student, open_student
 from grader.datasets import BloodMnist, Mnist, load_bloodmnist, load_mnist, unseen_cells
@@ -39,6 +40,7 @@ from grader.model import (
     Flag,
     Isolation,
     Outcome,
+    Plot,
     Visibility,
 )
 from grader.records import (
@@ -132,6 +134,7 @@ class Grading:
         self._versions: dict[str, str] = {}
         self._no_isolation: str | None = None
         self._notes: dict[str, str] = {}
+        self._plots: dict[str, tuple[Plot, ...]] = {}
         self._flags: list[Flag] = []
         self._spent_s = 0.0  # by calls of checks that have ended
         self.shared: dict[str, Any] = {}  # of the question at hand
@@ -142,6 +145,18 @@ class Grading:
     def note(self, item: pytest.Item, text: str) -> None:
         """Keep what a check found out, to be told when it passes."""
         self._notes[self._id_of(item)] = text
+
+    def plot(self, item: pytest.Item, make: Callable[..., Plot], /, *values: object) -> None:
+        """Keep what `make` draws of these values, whatever becomes of the check.
+
+        Where it cannot, a flag says so, and no verdict hangs on it: so this catches whatever is raised.
+        """
+        name = self._id_of(item)
+        try:
+            self._plots[name] = added(self._plots.get(name, ()), make(*values))
+        except Exception as error:  # noqa: BLE001
+            problem = f"the grader could not draw what this check found ({type(error).__name__})"
+            self.flag(item, "plot_left_out", problem)
 
     def flag(self, item: pytest.Item, kind: str, message: str) -> None:
         """Keep what a person should look at, whatever becomes of the check."""
@@ -268,12 +283,13 @@ class Grading:
     ) -> dict[str, Any] | None:
         """Judge the end of a phase (setup, call, teardown), and put the result into the report."""
         check_ = self._check_of(item)
+        plots = self._plots.get(check_.id, ())
         if call.excinfo is not None:
             outcome, feedback = self._verdict(check_, call.excinfo.value, _place_of(item))
-            self._results[check_.id] = CheckResult(check_, outcome, feedback, call.duration)
+            self._results[check_.id] = CheckResult(check_, outcome, feedback, call.duration, plots)
         elif call.when == "call":
             feedback = Feedback(self._notes.get(check_.id, ""))
-            self._results[check_.id] = CheckResult(check_, Outcome.PASSED, feedback, call.duration)
+            self._results[check_.id] = CheckResult(check_, Outcome.PASSED, feedback, call.duration, plots)
         result = self._results.get(check_.id)
         return None if result is None else {"grader": result_to_record(result)}
 
@@ -448,6 +464,15 @@ def rng(seed: int) -> np.random.Generator:
 def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Return a function that takes what the check found out: its message when it passes."""
     return partial(request.config.stash[GRADING].note, request.node)
+
+
+@pytest.fixture
+def plot(request: pytest.FixtureRequest) -> PlotIt:
+    """Return a function of a maker of `checks.plots` and its values: what is drawn beside the check's result.
+
+    It changes no verdict, and a hidden check's plots are the instructor's.
+    """
+    return partial(request.config.stash[GRADING].plot, request.node)
 
 
 @pytest.fixture

@@ -13,7 +13,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grader.model import ArrayExcerpt, Check, CheckResult, Feedback, Isolation, Limits, Outcome, Visibility
+from grader.model import (
+    ArrayExcerpt,
+    Check,
+    CheckResult,
+    ErrorsPlot,
+    Feedback,
+    Isolation,
+    Limits,
+    LinePlot,
+    MatrixPlot,
+    Outcome,
+    Picture,
+    PicturesPlot,
+    Plot,
+    Series,
+    Visibility,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +136,7 @@ def result_from_record(record: Mapping[str, Any]) -> CheckResult:
         outcome=Outcome(record["outcome"]),
         feedback=Feedback(**feedback),
         duration_s=record["duration_s"],
+        plots=tuple(_plot_from_record(plot) for plot in record["plots"]),
     )
 
 
@@ -162,3 +179,22 @@ def _check_from_record(record: Mapping[str, Any]) -> Check:
 
 def _excerpt_from_record(record: Mapping[str, Any]) -> ArrayExcerpt:
     return ArrayExcerpt(**{**record, "shape": tuple(record["shape"]), "offset": tuple(record["offset"])})
+
+
+def _plot_from_record(record: Mapping[str, Any]) -> Plot:
+    if record["kind"] == "lines":
+        series = tuple(Series(row["name"], _numbers(row["values"])) for row in record["series"])
+        return LinePlot(**{**record, "series": series})
+    if record["kind"] == "matrix":
+        counts = tuple(tuple(row) for row in record["counts"])
+        return MatrixPlot(**{**record, "names": tuple(record["names"]), "counts": counts})
+    if record["kind"] == "pictures":
+        pictures = tuple(
+            Picture(**{**row, "confidence": float(row["confidence"])}) for row in record["pictures"]
+        )
+        return PicturesPlot(**{**record, "pictures": pictures})
+    return ErrorsPlot(**{**record, "names": tuple(record["names"]), "errors": _numbers(record["errors"])})
+
+
+def _numbers(values: Sequence[float | str]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from grader.model import Answer, ArrayExcerpt, CheckResult, Feedback, Flag, Outcome, Visibility
 from grader.plan import Plan, PlannedCheck, PlannedQuestion
+from grader.records import finite
 from grader.reports.schema import (
     AnswerReport,
     AssignmentReport,
@@ -20,6 +23,7 @@ from grader.reports.schema import (
     FeedbackReport,
     FlagReport,
     MarkReport,
+    PlotReport,
     QuestionReport,
     Report,
     SubmissionReport,
@@ -40,6 +44,7 @@ class Ending(StrEnum):
     REJECTED = "rejected"
 
 
+_PLOTS = TypeAdapter(list[PlotReport])
 _NOTHING_RAN = frozenset({Ending.NO_ISOLATION, Ending.REJECTED})
 _MARK_FLAGS = frozenset({"mark_above_maximum", "mark_for_another_text", "mark_without_a_part"})
 _NOT_SCORED: frozenset[ReportStatus] = frozenset({"rejected", "interrupted", "grader_error"})
@@ -217,6 +222,7 @@ def _check(planned: PlannedCheck, result: CheckResult | None, facts: Facts) -> C
         feedback=_feedback(feedback),
         duration_s=round(duration_s, 6),
         grader_fault=facts.faults.get(planned.check.id) or facts.broken.get(planned.check.question),
+        plots=() if result is None else _plots(result),
     )
 
 
@@ -270,6 +276,11 @@ def _feedback(feedback: Feedback) -> FeedbackReport:
         likely_cause=feedback.likely_cause,
         handout=feedback.handout,
     )
+
+
+def _plots(result: CheckResult) -> tuple[PlotReport, ...]:
+    found: list[PlotReport] = _PLOTS.validate_python([finite(asdict(plot)) for plot in result.plots])
+    return tuple(found)
 
 
 def _excerpt(value: ArrayExcerpt | str | None) -> ExcerptReport | str | None:

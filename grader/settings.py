@@ -90,13 +90,18 @@ def default_settings_file() -> Path:
     return Path(base) / "mytorch-grader" / "settings.toml"
 
 
-def default_data_dir() -> Path:
-    """Return where full data sets are kept when nothing else was said."""
+def default_cache_dir() -> Path:
+    """Return the user's folder for what can be made or fetched again."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")  # noqa: PTH111
     else:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
-    return Path(base) / "mytorch-grader" / "data"
+    return Path(base) / "mytorch-grader"
+
+
+def default_data_dir() -> Path:
+    """Return where full data sets are kept when nothing else was said."""
+    return default_cache_dir() / "data"
 
 
 def environment_values(names: Sequence[str]) -> dict[str, str]:

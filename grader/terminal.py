@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -97,22 +97,43 @@ def print_mark(console: Console, report: Report) -> None:
     console.print(_total_line(report))
 
 
-def print_self_check(console: Console, report: Report, plan: Plan) -> None:
-    """Print a student's own run: what is wrong in each check, and how much is not shown here."""
+def print_self_check(
+    console: Console, report: Report, plan: Plan, *, unchanged: Collection[str] = ()
+) -> None:
+    """Print a student's own run: what is wrong in each check, and how much is not shown here.
+
+    Of the `unchanged` questions the findings are those of an earlier run of the same code.
+    """
     for question in report.questions:
-        console.print(Text(f"{question.id} {question.title}: {_own_verdict(question)}", style="bold"))
+        verdict = own_verdict(question, is_unchanged=question.id in unchanged)
+        console.print(Text(f"{question.id} {question.title}: {verdict}", style="bold"))
         for line in _problem_lines(question, width=console.width):
             console.print(line, soft_wrap=True)
+    console.print()
+    for sentence in closing_sentences(report, plan):
+        console.print(sentence)
+
+
+def closing_sentences(report: Report, plan: Plan) -> list[str]:
+    """Return what is said below a student's own run: the count, what is not shown, that it is no grade."""
     counts = [_counts(question) for question in report.questions]
     passed, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
-    console.print()
-    console.print(f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}")
-    if plan.on_request:
-        console.print(on_request_sentence(plan.on_request))
-    console.print("This is a self-check, not a grade.")
+    more = [on_request_sentence(plan.on_request)] if plan.on_request else []
+    return [
+        f"{passed} of {total} visible checks pass. {hidden_sentence(plan)}",
+        *more,
+        "This is a self-check, not a grade.",
+    ]
 
 
-def _own_verdict(question: QuestionReport) -> str:
+def own_verdict(question: QuestionReport, *, is_unchanged: bool = False) -> str:
+    """Say how many of a question's visible checks pass, and whether that is known from an earlier run."""
+    verdict = _verdict(question)
+    is_known = is_unchanged and question.not_run_reason is None
+    return f"{verdict}, as before" if is_known else verdict
+
+
+def _verdict(question: QuestionReport) -> str:
     if question.not_run_reason is not None:
         return f"not run, {question.not_run_reason}"
     passed, total = _counts(question)
@@ -124,16 +145,25 @@ def _own_verdict(question: QuestionReport) -> str:
 def _problem_lines(question: QuestionReport, *, width: int) -> list[Text]:
     """Return the lines of each check that did not pass; those skipped for one reason share one entry."""
     lines: list[Text] = []
-    skipped: dict[str, int] = {}
     for check in question.checks:
-        if check.outcome is Outcome.SKIPPED:
-            skipped[check.feedback.message] = skipped.get(check.feedback.message, 0) + 1
-        elif check.outcome is not Outcome.PASSED:
+        if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED):
             lines += check_lines(check, width=width)
-    for reason, count in skipped.items():
-        lines.append(Text(f"  skipped: {count} {'check' if count == 1 else 'checks'}", style="yellow"))
+    for heading, reason in skipped_checks(question):
+        lines.append(Text(f"  {heading}", style="yellow"))
         lines += barred(reason, width)
     return lines
+
+
+def skipped_checks(question: QuestionReport) -> list[tuple[str, str]]:
+    """Return how many checks were skipped for each reason, and the reason, which is not made safe here."""
+    counts: dict[str, int] = {}
+    for check in question.checks:
+        if check.outcome is Outcome.SKIPPED:
+            counts[check.feedback.message] = counts.get(check.feedback.message, 0) + 1
+    return [
+        (f"skipped: {count} {'check' if count == 1 else 'checks'}", reason)
+        for reason, count in counts.items()
+    ]
 
 
 def hidden_sentence(plan: Plan) -> str:
@@ -160,16 +190,17 @@ def check_lines(check: CheckReport, *, width: int) -> list[Text]:
 
     In this order: the verdict and the points, what was called, how far off it is, why, and where to read.
     """
-    worth = "" if check.score is None else f", {points(check.score)} of {points(check.max_score)} points"
-    title = textwrap.wrap(
-        f"{check.outcome}{worth}: {check.title.rstrip('.')} ({check.id})",
-        max(width - 2, 20),
-        subsequent_indent="  ",
-    )
+    title = textwrap.wrap(check_heading(check), max(width - 2, 20), subsequent_indent="  ")
     lines = [Text(f"  {part}", style="red") for part in title]
     for text in told(check.feedback):
         lines += barred(text, width)
     return lines
+
+
+def check_heading(check: CheckReport) -> str:
+    """Return the verdict about one check, its points, what it asks for, and its id."""
+    worth = "" if check.score is None else f", {points(check.score)} of {points(check.max_score)} points"
+    return f"{check.outcome}{worth}: {check.title.rstrip('.')} ({check.id})"
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

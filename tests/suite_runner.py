@@ -66,6 +66,7 @@ def judge(
             "dataset": dataset,
             "shared": shared,
             "note": lambda _: None,
+            "plot": lambda make, *values: make(*values),
             "passed": {name for name, verdict in verdicts.items() if verdict.outcome == "passed"},
             "flag": lambda kind, message, check=name: flagged.append((check, kind, message)),
         }
@@ -93,6 +94,7 @@ def judge_notebook(
             "notebook": notebook,
             "rng": np.random.default_rng(zlib.crc32(f"{name} {seed}".encode())),
             "note": lambda _: None,
+            "plot": lambda make, *values: make(*values),
             "passed": {name for name, verdict in verdicts.items() if verdict.outcome == "passed"},
             "flag": lambda kind, message, check=name: flagged.append((check, kind, message)),
             **data,

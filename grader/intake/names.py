@@ -26,9 +26,11 @@ IGNORED_NAMES = frozenset(
         ".git", ".hg", ".svn", ".idea", ".vscode",
         "__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache",
         ".venv", "venv", "site-packages", "node_modules",
+        "test_visible_checks.py",  # of the template: it shows checks, and nothing of it is graded
     )
 )  # fmt: skip
-IGNORED_PREFIX = "._"  # the other half of a file, where macOS keeps what zip cannot
+# The other half of a file, where macOS keeps what zip cannot; the link by which Emacs says that it edits one.
+IGNORED_PREFIXES = ("._", ".#")
 
 # Control, format (bidirectional, zero-width), surrogate, private, unassigned, line and paragraph separator.
 DECEPTIVE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -67,7 +69,7 @@ def split_name(name: str) -> tuple[str, ...]:
 
 def is_ignored(parts: Iterable[str]) -> bool:
     """Tell whether a path belongs to an editor, a cache or a system, at any depth."""
-    return any(part.casefold() in IGNORED_NAMES or part.startswith(IGNORED_PREFIX) for part in parts)
+    return any(part.casefold() in IGNORED_NAMES or part.startswith(IGNORED_PREFIXES) for part in parts)
 
 
 def check_portable(parts: tuple[str, ...], *, limits: IntakeLimits) -> None:

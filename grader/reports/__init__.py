@@ -66,6 +66,8 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
         "autolab": ReportFormat("autolab.txt", "grader.reports.to_autolab", _STUDENTS_FIRST),
         "prairielearn": ReportFormat("prairielearn.json", "grader.reports.to_prairielearn", _STUDENTS_FIRST),
         "csv": ReportFormat("report.csv", "grader.reports.to_csv", _INSTRUCTORS_FIRST),
+        "html": ReportFormat("report.html", "grader.reports.to_html", _INSTRUCTORS_FIRST),
+        "html-student": ReportFormat("student.html", "grader.reports.to_html", ("student",)),
     }
 )
 

@@ -19,6 +19,8 @@ def convert(path: Path, name: str, *, view: str | None = None, out: Path | None 
     printed, and the summary is added to the step's own file where there is one.
     """
     chosen = format_named(name)
+    if out is not None and out.resolve() == path.resolve():
+        raise UsageError(f"--out {out} is the report itself, with all that was marked; choose another")
     asked = _view_named(view)
     report = read_report_file(path)
     text = rendered(report, name, asked)

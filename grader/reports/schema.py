@@ -5,12 +5,13 @@ Every text passes `grader.plain_text.scrub` on its way in, since much of it was 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +21,7 @@ from pydantic import (
     FiniteFloat,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 from typing_extensions import TypeAliasType
 
@@ -83,6 +85,90 @@ class FeedbackReport(Record):
     handout: Text | None = None
 
 
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Numbers = Annotated[tuple[FiniteFloat | NonFinite, ...], Field(max_length=120)]
+
+
+class SeriesReport(Record):
+    """Named numbers in a row."""
+
+    name: Text
+    values: Numbers
+
+
+class LinesReport(Record):
+    """Learning curves, or statistics against depth."""
+
+    kind: Literal["lines"]
+    title: Text
+    across: Text = Field(description="What the numbers are counted by: epoch, hidden layer.")
+    series: Annotated[tuple[SeriesReport, ...], Field(max_length=8)]
+    every: int = Field(ge=1, le=10**9, description="Of long series only every so many-th number is kept.")
+
+
+class MatrixReport(Record):
+    """Counts, true classes in rows and predicted ones in columns."""
+
+    kind: Literal["matrix"]
+    title: Text
+    names: Annotated[tuple[Text, ...], Field(max_length=20)]
+    counts: Annotated[tuple[tuple[Count, ...], ...], Field(max_length=20)]
+
+    @model_validator(mode="after")
+    def _is_square(self) -> Self:
+        if {len(self.names)} != {len(self.counts), *map(len, self.counts)}:
+            raise ValueError("a matrix has a row and a column for each name")
+        return self
+
+
+class PictureReport(Record):
+    """A picture of the grader's own data, and what the model says of it."""
+
+    height: int = Field(ge=1, le=32)
+    width: int = Field(ge=1, le=32)
+    channels: Literal[1, 3]
+    pixels: str = Field(
+        max_length=4096, pattern="^[A-Za-z0-9+/]*={0,2}$", description="Rows of uint8, in base64."
+    )
+    true: Text
+    predicted: Text
+    confidence: FiniteFloat | NonFinite
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(base64.b64decode(self.pixels)) != self.height * self.width * self.channels:
+            raise ValueError("a picture has height x width x channels bytes")
+        return self
+
+
+class PicturesReport(Record):
+    """A few pictures."""
+
+    kind: Literal["pictures"]
+    title: Text
+    pictures: Annotated[tuple[PictureReport, ...], Field(max_length=4)]
+
+
+class ErrorsReport(Record):
+    """Relative errors, by the name of what was compared."""
+
+    kind: Literal["errors"]
+    title: Text
+    names: Annotated[tuple[Text, ...], Field(max_length=60)]
+    errors: Annotated[tuple[FiniteFloat | NonFinite, ...], Field(max_length=60)]
+
+    @model_validator(mode="after")
+    def _all_have_names(self) -> Self:
+        if len(self.names) != len(self.errors):
+            raise ValueError("every error has a name")
+        return self
+
+
+PlotReport = Annotated[
+    LinesReport | MatrixReport | PicturesReport | ErrorsReport, Field(discriminator="kind")
+]
+
+
 class AnswerReport(Record):
     """What a student wrote for a written part; data, not markup."""
 
@@ -106,6 +192,9 @@ class CheckReport(Record):
         default=None, description="Of a written part; null: the feedback says why there is none."
     )
     grader_fault: Text | None = Field(default=None, description="For the instructor only: what failed in us.")
+    plots: Annotated[tuple[PlotReport, ...], Field(max_length=4)] = Field(
+        default=(), description="For people to look at; no verdict hangs on them."
+    )
 
 
 class QuestionReport(Record):

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 
 from grader.reports.to_csv import COLUMNS
 from grader.reports.to_json import read_report
+from tests.unit.reports.pages import Page
 
 Number = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
 Visibility = Literal["hidden", "after_due_date", "after_published", "visible"]
@@ -361,6 +362,12 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return rows
 
 
+def read_html(text: str) -> Page:
+    page = Page(text)
+    assert not {tag for tag, _ in page.elements} & {"script", "iframe", "object", "form", "base", "link"}
+    return page
+
+
 READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
     {
         "json": read_report,
@@ -374,5 +381,7 @@ READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
         "autolab": read_autolab,
         "prairielearn": read_prairielearn,
         "csv": read_csv,
+        "html": read_html,
+        "html-student": read_html,
     }
 )

@@ -456,3 +456,36 @@ def test_the_command_line_grades_several_submissions_and_the_worst_code_wins(tmp
     assert "##[" not in output
     assert errors.startswith("grader: broken: ")
     assert errors.count("\n") == 1
+
+
+DRAWS = """
+from grader.checks.plots import errors, lines
+
+def broken():
+    raise ValueError("SECRET")
+
+@check("q6.1.passes")
+def test_passes(student, plot):
+    \"\"\"Passes.\"\"\"
+    plot(lines, "losses", "epoch", {"train": np.array([2.0, np.nan, np.inf])})
+    plot(broken)
+
+@check("q6.1.fails")
+def test_fails(student, plot):
+    \"\"\"Fails.\"\"\"
+    plot(errors, "errors", {"dL/dx": 0.5})
+    plot(errors, "errors", {"dL/db": 0.25})
+    raise CheckFailed("wrong")
+"""
+
+
+def test_what_a_check_draws_is_kept_whatever_its_verdict_and_changes_none(tmp_path):
+    graded = grade_checks(tmp_path, source=DRAWS, points={"passes": 1, "fails": 1})
+    passes, fails = graded.report.questions[0].checks
+    assert (passes.outcome, fails.outcome) == (Outcome.PASSED, Outcome.FAILED)
+    assert passes.plots[0].series[0].values == (2.0, "nan", "inf")
+    assert (fails.plots[0].names, fails.plots[0].errors) == (("dL/dx", "dL/db"), (0.5, 0.25))
+    (flag,) = graded.report.flags
+    assert (flag.kind, flag.where) == ("plot_left_out", "q6.1.passes")
+    assert "SECRET" not in flag.message
+    assert passes.grader_fault is None

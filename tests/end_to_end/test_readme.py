@@ -31,8 +31,8 @@ EXPECTED_EXIT_CODES = {
 }
 
 
-# Run by test_judgement_selftest.py in this folder, which looks at what it finds too.
-RUN_ELSEWHERE = {"grader selftest --quick"}
+# Run by other tests in this folder, which look at what they find too: the judgement's, the students' loop's.
+RUN_ELSEWHERE = {"grader selftest --quick", "grader check --watch", "grader check --fresh"}
 # Takes a minute, for attacks that other tests make one by one: all of it is the slow tier's.
 EVERY_ATTACK = "grader selftest --attacks"
 

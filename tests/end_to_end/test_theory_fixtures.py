@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -108,7 +109,8 @@ def test_a_theory_that_does_not_parse_costs_nothing_of_mytorch(tmp_path):
 def test_theory_alone_is_a_submission_where_nothing_else_is_asked(tmp_path):
     theory_fixtures.write_folder("right_theory_plain", tmp_path / "work")
     command = [sys.executable, "-m", "grader.cli", "check", str(tmp_path / "work"), "q1", "q2", "q3"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode == NOT_ENOUGH_ISOLATION:
         not_here(done.stderr.strip() or "not enough isolation on this machine")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import cli, doctor, endings, pipeline
+from grader import cli, doctor, endings, pipeline, watching
 from grader.errors import (
     DataUnavailable,
     GraderFault,
@@ -39,7 +39,7 @@ def asked(monkeypatch):
         seen.append(options)
         return plan_of(*options.questions, visible_only=options.visible_only)
 
-    def grade(path, options, *, plan, on_event, zygote):
+    def grade(path, options, *, plan, on_event, zygote, remembered=None):
         name = Path(path).stem
         if name == "rejected":
             report = score(plan, {}, facts(Ending.REJECTED, reason="no zip"))
@@ -346,6 +346,15 @@ def test_check_is_a_self_check_with_the_public_secret(asked, capsys, monkeypatch
 def test_check_is_exit_1_when_a_visible_check_failed(asked, capsys):
     assert cli.run(["check", "wrong"]) == 1
     assert "failed, 0 of 0.1 points: A (q6.1.a)" in capsys.readouterr().out
+
+
+def test_a_watch_checks_until_it_is_interrupted_and_is_exit_0(asked, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(watching.time, "sleep", lambda _: None)
+    (tmp_path / "interrupted").mkdir()
+    assert cli.run(["check", str(tmp_path / "interrupted"), "q6.1", "--watch"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert cli.run(["check", str(tmp_path / "nothing"), "--watch"]) == 2
+    assert "there is no file or folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

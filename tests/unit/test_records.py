@@ -6,7 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.model import ArrayExcerpt, Check, CheckResult, Feedback, Isolation, Outcome, Visibility
+from grader.model import (
+    ArrayExcerpt,
+    Check,
+    CheckResult,
+    ErrorsPlot,
+    Feedback,
+    Isolation,
+    LinePlot,
+    MatrixPlot,
+    Outcome,
+    Picture,
+    PicturesPlot,
+    Series,
+    Visibility,
+)
 from grader.records import (
     GradingRequest,
     ZygoteOffer,
@@ -58,6 +72,18 @@ def test_a_result_arrives_as_it_was_found():
     excerpt = ArrayExcerpt((3,), "float64", (1,), [1.0, "nan"], is_whole=False)
     feedback = Feedback("wrong", expected=excerpt, got="a text", first_bad_index=(1,), max_relative_error=0.5)
     result = CheckResult(CHECK, Outcome.TIMEOUT, feedback, 0.25)
+    assert result_from_record(through_json(result_to_record(result))) == result
+
+
+def test_plots_arrive_as_they_were_drawn():
+    picture = Picture(1, 2, 1, "AAE=", "a", "b", float("-inf"))
+    plots = (
+        LinePlot("losses", "epoch", (Series("train", (1.0, float("inf"))),), every=2),
+        MatrixPlot("confusion", ("a", "b"), ((1, 2), (3, 4))),
+        PicturesPlot("cells", (picture,)),
+        ErrorsPlot("errors", ("dL/dx",), (float("inf"),)),
+    )
+    result = CheckResult(CHECK, Outcome.PASSED, Feedback(""), 0.0, plots)
     assert result_from_record(through_json(result_to_record(result))) == result
 
 

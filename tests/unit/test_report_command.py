@@ -164,6 +164,12 @@ class TestBadInput:
             assert "choose another --out" in refused(capfd, report, "--to", "csv", "--out", out)
             assert sorted(path for path in tmp_path.rglob("*")) == before
 
+    def test_the_report_itself_is_never_replaced_by_a_format_of_it(self, report, capfd, monkeypatch):
+        before = report.read_bytes()
+        monkeypatch.chdir(report.parent)
+        assert "is the report itself" in refused(capfd, report, "--to", "student", "--out", "report.json")
+        assert report.read_bytes() == before
+
     def test_a_write_that_fails_leaves_the_older_file(self, report, tmp_path, capfd, monkeypatch):
         def no_room(descriptor):
             raise OSError(28, "No space left on device")

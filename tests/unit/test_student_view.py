@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from grader.checks.plots import errors
 from grader.model import CheckResult, Feedback, Flag, Outcome, Visibility
 from grader.plan import make_plan
 from grader.pytest_plugin import feedback_of
@@ -111,3 +113,10 @@ def test_what_a_hidden_check_expected_of_wrong_code_is_nowhere_in_the_view(name:
     assert leaks(shown, report) == []
     rows = [row for row in json.loads(shown)["questions"][0]["checks"] if row["outcome"] == "failed"]
     assert [row["title"] for row in rows] == ["1 hidden check"]
+
+
+def test_what_a_hidden_check_drew_is_the_instructors() -> None:
+    drawn = errors("SECRET", {"SECRET": 0.125})
+    report = report_of(replace(hidden_message("so"), plots=(drawn,)))
+    assert "SECRET" in to_json.render(report)
+    assert "SECRET" not in to_student.render(report)

@@ -2,6 +2,7 @@
 
 import io
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,13 @@ def test_progress_is_silent_where_nobody_watches():
                 on_event(terminal.Event(name))
 
     assert printed(show) == ""
+
+
+def test_what_is_known_from_an_earlier_run_says_so_and_still_tells_its_findings():
+    plan = plan_of(visible_only=True)
+    results = results_of(plan, a=Outcome.FAILED)
+    show = partial(terminal.print_self_check, unchanged={"q6.1"})
+    text = printed(show, score(plan, results, facts()), plan)
+    assert text.startswith("q6.1 Linear: 1 of 2 visible checks pass, as before\n  failed, 0 of 0.1 points: A")
+    not_run = score(plan, results, facts(Ending.NO_ISOLATION, reason="there is none"))
+    assert "as before" not in printed(show, not_run, plan)

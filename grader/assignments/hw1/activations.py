@@ -16,6 +16,7 @@ from grader.checks.closeness import (
 )
 from grader.checks.diagnosis import Candidates
 from grader.checks.gradients import away_from_kinks, elementwise_derivative
+from grader.checks.plots import PlotIt, gradient_error, no_plot
 from grader.checks.tolerance import Array, FloatArray
 from grader.client import Student
 
@@ -55,7 +56,9 @@ def require_values(activation: Activation, student: Student, rng: np.random.Gene
         )
 
 
-def require_derivative(activation: Activation, student: Student, rng: np.random.Generator) -> None:
+def require_derivative(
+    activation: Activation, student: Student, rng: np.random.Generator, plot: PlotIt = no_plot
+) -> None:
     """Judge one backward pass by differences of the formula, away from kinks, with a random dLdy."""
     seed, draws = seeded(rng)
     x, dLdy = away_from_kinks(draws, (6, 7)), away_from_kinks(draws, (6, 7))
@@ -63,7 +66,7 @@ def require_derivative(activation: Activation, student: Student, rng: np.random.
     with reproduced_by(_backward_line(activation, x.shape, seed, "layer.backward(dLdy)")):
         layer = student.new(activation.name)
         y = layer.forward(x)
-        require_close(
+        got = require_close(
             layer.backward(dLdy),
             dLdy * slope,
             what=f"{activation.name}().backward(dLdy) after a forward of shape {x.shape}",
@@ -71,6 +74,7 @@ def require_derivative(activation: Activation, student: Student, rng: np.random.
             computed_with=(y,),
             candidates=Candidates(explanations=_wrong_derivatives(activation, x, dLdy, slope)),
         )
+        plot(gradient_error, f"{activation.name}: dL/dx", got, dLdy * slope)
 
 
 def require_finite(activation: Activation, student: Student, *, backward: bool = True) -> None:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grader.assignments.hw1.blood_evaluation import CLASS_NAMES
 from grader.assignments.hw1.blood_model import Asked
 from grader.assignments.hw1.blood_pixels import Images
 from grader.assignments.hw1.notebook_figures import pictures
 from grader.assignments.hw1.notebook_values import single, whole_numbers
 from grader.checks.closeness import describe, require_array, require_number
+from grader.checks.plots import MOST_PICTURES, gallery
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.datasets import BloodMnist
 from grader.errors import CheckFailed, StudentFault
+from grader.model import PicturesPlot
 from grader.notebooks.replay import Harvest
 from grader.remote import Value
 
@@ -121,6 +124,23 @@ def require_quadrant(harvest: Harvest, name: str, answers: Sequence[Confidences]
             expected=f"{min(WANTED, there)} tuples",
             got=f"{len(examples)} tuples",
         )
+
+
+def quadrant(name: str, answers: Confidences, cells: BloodMnist) -> PicturesPlot:
+    """Draw the test images that belong most clearly into a list, by the model's own answers for them.
+
+    They are our own images: what the notebook keeps of pictures is never drawn, nor says what is.
+    """
+    fitting = np.flatnonzero(_is_of(name, answers.confidences, answers.predictions == answers.labels, 0.0))
+    sign = -1.0 if name.startswith("confident") else 1.0
+    first = fitting[np.argsort(sign * answers.confidences[fitting], kind="stable")][:MOST_PICTURES]
+    columns = (answers.labels[first], answers.predictions[first], answers.confidences[first])
+    kind = f"{'Right' if name.endswith('_correct') else 'Wrong'}, with a confidence " + (
+        f"above {CONFIDENT}" if name.startswith("confident") else f"below {UNCERTAIN}"
+    )
+    title = f"{kind}: {len(fitting):,} of {len(answers.labels):,} test images"
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return gallery(title, cells.test_images[first], CLASS_NAMES, list(rows))
 
 
 def _is_of(name: str, confidences: FloatArray, right: Array, slack: float) -> Array:

@@ -13,10 +13,12 @@ from grader.checks.closeness import require_array, require_number
 from grader.checks.excerpts import excerpt
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.datasets import BloodMnist
+from grader.datasets.bloodmnist import BLOOD_CLASSES
 from grader.errors import CheckFailed
 from grader.notebooks.replay import Harvest
 
 SHOWN = 5
+CLASS_NAMES = tuple(name.partition("(")[0] for name in BLOOD_CLASSES)  # one explains itself at length
 _SAME = 1e-6  # of an accuracy, which may have been a float32
 # A prediction at the edge between two classes may tip between two machines, or batch sizes.
 _TIPPED = 0.01

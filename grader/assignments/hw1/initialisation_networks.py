@@ -20,6 +20,7 @@ from grader.assignments.hw1.notebook_values import (
     predicted,
 )
 from grader.checks.closeness import describe, require_array
+from grader.checks.plots import PlotIt, lines
 from grader.checks.statistics import Sample, require_variance
 from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.errors import CheckFailed, StudentFault
@@ -219,6 +220,13 @@ def stored_statistics(harvest: Harvest, name: str) -> dict[str, Statistics]:
         for method, entry in by_method(harvest, name).items()
         if method in METHODS
     }
+
+
+def plot_statistics(plot: PlotIt, stored: Mapping[str, Statistics]) -> None:
+    """Draw standard deviations and means against depth."""
+    for key, words in (("stds", "Standard deviation"), ("means", "Mean")):
+        series = {method: getattr(row, key) for method, row in stored.items()}
+        plot(lines, f"{words} of the hidden activations", "hidden layer", series)
 
 
 def _statistics(entry: Value, what: str) -> Statistics:

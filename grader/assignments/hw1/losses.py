@@ -28,6 +28,7 @@ from grader.checks.closeness import (
 )
 from grader.checks.diagnosis import Candidates, Explanations, Factor
 from grader.checks.gradients import central_differences
+from grader.checks.plots import PlotIt, gradient_error, no_plot
 from grader.checks.tolerance import Array, FloatArray
 from grader.client import Student
 from grader.errors import CheckFailed, StudentFault
@@ -128,7 +129,12 @@ def require_loss_value(
 
 
 def require_loss_gradient(
-    student: Student, case: LossCase, *, truth: Array | None = None, what: str = ""
+    student: Student,
+    case: LossCase,
+    *,
+    truth: Array | None = None,
+    what: str = "",
+    plot: PlotIt = no_plot,
 ) -> float:
     """Judge the backward pass and return its factor: 1, or N where the mean is left to the layers.
 
@@ -142,6 +148,7 @@ def require_loss_gradient(
         got = require_array(loss.backward(), what=f"{case.name}().backward(){what}", shape=case.pred.shape)
         for factor in (1.0, float(N)):
             if is_close(got, factor * expected, rtol=LOSS_GRADIENT_RTOL):
+                plot(gradient_error, f"{case.name}, {N} x {K}", got, factor * expected)
                 return factor
         require_close(
             got,
@@ -159,7 +166,13 @@ def numeric_gradient(case: LossCase) -> FloatArray:
 
 
 def require_end_to_end(
-    student: Student, rng: np.random.Generator, case: LossCase, other: LossCase, *, passed: Collection[str]
+    student: Student,
+    rng: np.random.Generator,
+    case: LossCase,
+    other: LossCase,
+    *,
+    passed: Collection[str],
+    plot: PlotIt = no_plot,
 ) -> None:
     """Judge the gradient of loss(Linear(x)) in weight and bias, where the batch mean must be right.
 
@@ -178,9 +191,9 @@ def require_end_to_end(
         "layer.backward(loss.backward()); print(layer.gradients())"
     ):
         chain = make_chain(student, draws, case, shape)
-        for part, got, truth in zip(("weight", "bias"), chain.gradients(), chain.slopes(), strict=True):
-            require_close(
-                got,
+        for part, value, truth in zip(("weight", "bias"), chain.gradients(), chain.slopes(), strict=True):
+            got = require_close(
+                value,
                 truth,
                 what=f"the gradient of {case.name}()(Linear({shape.D}, {M})(x)) in the {part}, "
                 f"for a batch of {N},",
@@ -188,6 +201,7 @@ def require_end_to_end(
                 computed_with=(chain.W, chain.b),
                 candidates=_mean_candidates(N),
             )
+            plot(gradient_error, f"{case.name} on Linear({shape.D}, {M}): {part}", got, truth)
 
 
 def linear_works(

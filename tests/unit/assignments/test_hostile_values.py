@@ -52,6 +52,7 @@ def judge_hostile(declared: DeclaredCheck, student: HostileStudent, dataset: Mni
         "dataset": dataset,
         "shared": {"accuracy": 0.5, "best": 0.5},
         "note": lambda _: None,
+        "plot": lambda make, *values: make(*values),
         "passed": set(CHECKS) if seed % 2 else set(),  # what else passed decides what is asked
         "flag": lambda *_: None,
     }
@@ -106,5 +107,6 @@ def test_an_answer_that_is_not_replaced_passes(
     student.begin(7, 0.0)
     function = function_of(declared)
     told = {"passed": set(CHECKS), "flag": lambda kind, message: pytest.fail(f"{kind}: {message}")}
+    told["plot"] = lambda make, *values: make(*values)
     arguments = {"student": student, "rng": np.random.default_rng(7)} | told
     function(**{name: arguments[name] for name in inspect.signature(function).parameters})

@@ -52,6 +52,11 @@ def test_a_link_is_refused_by_its_name(reason, work, name, target):
     assert f"'{name}' is a link" in reason(work)
 
 
+def test_the_link_that_emacs_makes_beside_a_file_with_unsaved_changes_is_passed_over(accepted, work):
+    (work / "mytorch" / "nn" / ".#linear.py").symlink_to("student@laptop.4711:1")
+    assert accepted(work) == HONEST
+
+
 def test_a_link_to_a_folder_is_refused(reason, work, tmp_path):
     (work / "mytorch" / "other").symlink_to(tmp_path)
     assert "'mytorch/other' is a link" in reason(work)

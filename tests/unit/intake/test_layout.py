@@ -198,6 +198,7 @@ def test_an_unknown_part_is_the_callers_mistake():
             ".pytest_cache/README.md",
             "._x.py",
         ),
+        *("mytorch/nn/.#linear.py", "test_visible_checks.py"),
         *("mytorch/__pycache__/fast.so", ".git/mytorch/nn/a.py", "venv/mytorch/nn/a.py"),
     ],
 )

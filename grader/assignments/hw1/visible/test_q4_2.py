@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grader.assignments.hw1.blood_model import (
+    ACCURACIES,
     LEARNS_ACCURACY,
+    LOSSES,
     asked,
     curves,
     own_accuracy,
@@ -18,6 +20,7 @@ from grader.assignments.hw1.blood_model import (
 )
 from grader.assignments.hw1.blood_pixels import Unseen
 from grader.checks.closeness import reproduced_by
+from grader.checks.plots import PlotIt, lines
 from grader.datasets import BloodMnist
 from grader.errors import CheckFailed
 from grader.notebooks.replay import Replay
@@ -48,10 +51,12 @@ def test_relu_between(notebook: Replay, blood: BloodMnist, unseen: Unseen) -> No
 
 
 @check("q4.2.curves")
-def test_curves(notebook: Replay) -> None:
+def test_curves(notebook: Replay, plot: PlotIt) -> None:
     """train_losses, val_losses, train_accs and val_accs have one number an epoch."""
     with reproduced_by("print(len(train_losses), len(val_losses), len(train_accs), len(val_accs))"):
-        curves(notebook.after("q4.2"))
+        found = curves(notebook.after("q4.2"))
+    plot(lines, "Losses", "epoch", {name: found[name] for name in LOSSES})
+    plot(lines, "Accuracies", "epoch", {name: found[name] for name in ACCURACIES})
 
 
 @check("q4.2.losses_fall", needs=("q4.2.curves",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grader.assignments.hw1.blood_evaluation import (
+    CLASS_NAMES,
     answers_of,
     labels_of,
     predictions_of,
@@ -14,6 +15,7 @@ from grader.assignments.hw1.blood_evaluation import (
     require_misclassified_shown,
 )
 from grader.checks.closeness import reproduced_by
+from grader.checks.plots import PlotIt, matrix
 from grader.datasets import BloodMnist
 from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
@@ -42,11 +44,13 @@ def test_accuracy(notebook: Replay, blood: BloodMnist) -> None:
 
 
 @check("q4.3.cm", needs=("q4.3.all_labels", "q4.3.all_preds"))
-def test_cm(notebook: Replay, blood: BloodMnist) -> None:
+def test_cm(notebook: Replay, blood: BloodMnist, plot: PlotIt) -> None:
     """Cm is the confusion matrix, true classes in rows and predicted ones in columns."""
     with reproduced_by("print(cm, confusion_matrix(all_labels, all_preds))"):
         harvest = notebook.after("q4.3")
-        require_confusion(harvest, answers_of(harvest, blood))
+        answers = answers_of(harvest, blood)
+        plot(matrix, "Confusion matrix of all_labels and all_preds", CLASS_NAMES, answers.confusion)
+        require_confusion(harvest, answers)
 
 
 @check("q4.3.cm_figure")

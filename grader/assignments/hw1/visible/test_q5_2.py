@@ -7,12 +7,14 @@ import numpy as np
 from grader.assignments.hw1.initialisation_networks import (
     hidden_activations,
     network,
+    plot_statistics,
     require_architecture,
     require_statistics_drawn,
     scaled,
     stored_statistics,
 )
 from grader.checks.closeness import reproduced_by
+from grader.checks.plots import PlotIt
 from grader.datasets import Mnist
 from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
@@ -35,10 +37,10 @@ def test_list_of_activations(notebook: Replay, dataset: Mnist, rng: np.random.Ge
 
 
 @check("q5.2.stats")
-def test_stats(notebook: Replay) -> None:
+def test_stats(notebook: Replay, plot: PlotIt) -> None:
     """Stats holds five means and five standard deviations for each method."""
     with reproduced_by("print(stats)"):
-        stored_statistics(notebook.after("q5.2"), "stats")
+        plot_statistics(plot, stored_statistics(notebook.after("q5.2"), "stats"))
 
 
 @check("q5.2.plots", needs=("q5.2.stats",))

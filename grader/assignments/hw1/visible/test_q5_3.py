@@ -15,16 +15,17 @@ from grader.assignments.hw1.initialisation_training import (
     require_shares,
 )
 from grader.checks.closeness import reproduced_by
+from grader.checks.plots import PlotIt, lines
 from grader.datasets import Mnist
 from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 
 @check("q5.3.losses")
-def test_losses(notebook: Replay) -> None:
+def test_losses(notebook: Replay, plot: PlotIt) -> None:
     """training_losses holds the losses of each of the four methods."""
     with reproduced_by("print(training_losses)"):
-        losses_of(notebook, TANH)
+        plot(lines, "Training losses", "epoch", losses_of(notebook, TANH))
 
 
 @check("q5.3.one_loss_an_epoch", needs=("q5.3.losses",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from grader.assignments.hw1.initialisation_networks import stored_statistics
+from grader.assignments.hw1.initialisation_networks import plot_statistics, stored_statistics
 from grader.assignments.hw1.initialisation_training import (
     RELU,
     accuracies_of,
@@ -13,23 +13,24 @@ from grader.assignments.hw1.initialisation_training import (
     require_learning,
 )
 from grader.checks.closeness import reproduced_by
+from grader.checks.plots import PlotIt, lines
 from grader.datasets import Mnist
 from grader.notebooks.replay import Replay
 from grader.pytest_plugin import check
 
 
 @check("q5.4.stats")
-def test_stats(notebook: Replay) -> None:
+def test_stats(notebook: Replay, plot: PlotIt) -> None:
     """stats_relu holds five means and five standard deviations for each method."""
     with reproduced_by("print(stats_relu)"):
-        stored_statistics(notebook.after("q5.4"), "stats_relu")
+        plot_statistics(plot, stored_statistics(notebook.after("q5.4"), "stats_relu"))
 
 
 @check("q5.4.losses")
-def test_losses(notebook: Replay) -> None:
+def test_losses(notebook: Replay, plot: PlotIt) -> None:
     """training_losses_relu holds the losses of each of the four methods."""
     with reproduced_by("print(training_losses_relu)"):
-        losses_of(notebook, RELU)
+        plot(lines, "Training losses", "epoch", losses_of(notebook, RELU))
 
 
 @check("q5.4.accuracies")

@@ -27,6 +27,7 @@ from grader.checks.closeness import (
     require_unchanged,
 )
 from grader.checks.exactness import FlagIt
+from grader.checks.plots import PlotIt, gradient_error
 from grader.checks.statistics import (
     FALSE_ALARM,
     Sample,
@@ -105,7 +106,9 @@ def test_forward_is_affine(student: Student, rng: np.random.Generator) -> None:
 
 
 @check("q6.1.backward_input", needs=("q6.1.constructs",))
-def test_backward_returns_the_gradient_of_the_input(student: Student, rng: np.random.Generator) -> None:
+def test_backward_returns_the_gradient_of_the_input(
+    student: Student, rng: np.random.Generator, plot: PlotIt
+) -> None:
     """Linear.backward returns dL/dx, without any factor."""
     for shape in SHAPES:
         seed, draws = seeded(rng)
@@ -113,17 +116,21 @@ def test_backward_returns_the_gradient_of_the_input(student: Student, rng: np.ra
             probe, W, b = _set_up(student, draws, shape)
             x, dLdy = _batch(draws, shape)
             y = probe.layer.forward(x)
-            require_close(
+            truth = numeric_input_gradient(x, W, b, dLdy)
+            got = require_close(
                 probe.layer.backward(dLdy),
-                numeric_input_gradient(x, W, b, dLdy),
+                truth,
                 what=f"{probe.name}.backward(dLdy) after a forward of shape {x.shape}, which is dL/dx,",
                 computed_with=(W, b, y),
                 candidates=layer_candidates(shape, {DLDY_NOT_USED: np.ones_like(dLdy) @ W}),
             )
+            plot(gradient_error, f"{probe.name}: dL/dx", got, truth)
 
 
 @check("q6.1.backward_parameters", needs=("q6.1.constructs",), handout="The mean over the batch")
-def test_backward_fills_the_gradients_of_the_parameters(student: Student, rng: np.random.Generator) -> None:
+def test_backward_fills_the_gradients_of_the_parameters(
+    student: Student, rng: np.random.Generator, plot: PlotIt
+) -> None:
     """Linear.backward fills gradients() with dL/dW and dL/db, as sums or means over the batch."""
     factors = set()
     for shape in SHAPES:
@@ -135,8 +142,9 @@ def test_backward_fills_the_gradients_of_the_parameters(student: Student, rng: n
             probe.layer.backward(dLdy)
             sums = numeric_sums(x, W, b, dLdy)
             mistakes = usual_mistakes(sums, x, dLdy)
+            gradients = probe.gradients(sums, mistakes)
             factor = require_parameter_gradients(
-                probe.gradients(sums, mistakes),
+                gradients,
                 sums,
                 shape,
                 name=f"{probe.name} after backward with N = {shape.N}",
@@ -144,6 +152,8 @@ def test_backward_fills_the_gradients_of_the_parameters(student: Student, rng: n
                 mistakes=mistakes,
             )
             factors.add(factor == 1.0)
+            for part, got, truth in zip(("W", "b"), gradients, sums, strict=True):
+                plot(gradient_error, f"{probe.name}: dL/d{part}", got, factor * truth)
     if len(factors) > 1:
         raise CheckFailed("the gradients are sums over the batch for one batch size and means for another")
 

@@ -15,6 +15,7 @@ from grader.assignments.hw1.activations import (
 )
 from grader.checks.closeness import reproduced_by, require_array, require_close
 from grader.checks.gradients import away_from_kinks
+from grader.checks.plots import PlotIt
 from grader.client import Student
 from grader.errors import CheckFailed
 from grader.pytest_plugin import check
@@ -40,21 +41,21 @@ def test_sigmoid_values(student: Student, rng: np.random.Generator) -> None:
 
 
 @check("q6.2.relu_gradient")
-def test_relu_gradient(student: Student, rng: np.random.Generator) -> None:
+def test_relu_gradient(student: Student, rng: np.random.Generator, plot: PlotIt) -> None:
     """ReLU.backward passes dLdy on where x was positive."""
-    require_derivative(RELU, student, rng)
+    require_derivative(RELU, student, rng, plot)
 
 
 @check("q6.2.tanh_gradient")
-def test_tanh_gradient(student: Student, rng: np.random.Generator) -> None:
+def test_tanh_gradient(student: Student, rng: np.random.Generator, plot: PlotIt) -> None:
     """Tanh.backward multiplies dLdy by the derivative of tanh."""
-    require_derivative(TANH, student, rng)
+    require_derivative(TANH, student, rng, plot)
 
 
 @check("q6.2.sigmoid_gradient")
-def test_sigmoid_gradient(student: Student, rng: np.random.Generator) -> None:
+def test_sigmoid_gradient(student: Student, rng: np.random.Generator, plot: PlotIt) -> None:
     """Sigmoid.backward multiplies dLdy by the derivative of the logistic function."""
-    require_derivative(SIGMOID, student, rng)
+    require_derivative(SIGMOID, student, rng, plot)
 
 
 @check("q6.2.relu_at_zero", needs=("q6.2.relu_gradient",))

@@ -25,6 +25,7 @@ from grader.checks.closeness import (
     require_number_close,
 )
 from grader.checks.diagnosis import Candidates
+from grader.checks.plots import PlotIt
 from grader.client import Student
 from grader.errors import CheckFailed
 from grader.pytest_plugin import check
@@ -48,17 +49,19 @@ def test_mse_value(student: Student, rng: np.random.Generator) -> None:
 
 
 @check("q6.3.mse_gradient", handout="The mean over the batch")
-def test_mse_gradient(student: Student, rng: np.random.Generator) -> None:
+def test_mse_gradient(student: Student, rng: np.random.Generator, plot: PlotIt) -> None:
     """MSELoss.backward is the gradient in pred, with or without the mean over the batch."""
-    _require_gradients(student, [squared_error_case(rng, N, K) for N, K in SHAPES])
+    _require_gradients(student, [squared_error_case(rng, N, K) for N, K in SHAPES], plot)
 
 
 @check("q6.3.mse_end_to_end", needs=("q6.3.mse_gradient",), handout="The mean over the batch")
-def test_mse_end_to_end(student: Student, rng: np.random.Generator, passed: Collection[str]) -> None:
+def test_mse_end_to_end(
+    student: Student, rng: np.random.Generator, passed: Collection[str], plot: PlotIt
+) -> None:
     """MSELoss on top of Linear: the mean over the batch is taken exactly once."""
     for N, K in SHAPES:
         case, other = squared_error_case(rng, N, K), cross_entropy_case(rng, N, K)
-        require_end_to_end(student, rng, case, other, passed=passed)
+        require_end_to_end(student, rng, case, other, passed=passed, plot=plot)
 
 
 @check("q6.3.ce_value")
@@ -90,19 +93,19 @@ def test_cross_entropy_value(student: Student, rng: np.random.Generator) -> None
 
 
 @check("q6.3.ce_gradient", handout="The mean over the batch")
-def test_cross_entropy_gradient(student: Student, rng: np.random.Generator) -> None:
+def test_cross_entropy_gradient(student: Student, rng: np.random.Generator, plot: PlotIt) -> None:
     """SoftmaxCrossEntropy.backward is the gradient in the logits, with or without the mean over the batch."""
-    _require_gradients(student, [cross_entropy_case(rng, N, K) for N, K in SHAPES])
+    _require_gradients(student, [cross_entropy_case(rng, N, K) for N, K in SHAPES], plot)
 
 
 @check("q6.3.ce_end_to_end", needs=("q6.3.ce_gradient",), handout="The mean over the batch")
 def test_cross_entropy_end_to_end(
-    student: Student, rng: np.random.Generator, passed: Collection[str]
+    student: Student, rng: np.random.Generator, passed: Collection[str], plot: PlotIt
 ) -> None:
     """SoftmaxCrossEntropy on top of Linear: the mean over the batch is taken exactly once."""
     for N, K in SHAPES:
         case, other = cross_entropy_case(rng, N, K), squared_error_case(rng, N, K)
-        require_end_to_end(student, rng, case, other, passed=passed)
+        require_end_to_end(student, rng, case, other, passed=passed, plot=plot)
 
 
 @check("q6.3.ce_target_forms", needs=("q6.3.ce_value", "q6.3.ce_gradient"))
@@ -156,8 +159,8 @@ def test_cross_entropy_large_logits(student: Student) -> None:
             )
 
 
-def _require_gradients(student: Student, cases: list[LossCase]) -> None:
-    means = {require_loss_gradient(student, case) == 1.0 for case in cases}
+def _require_gradients(student: Student, cases: list[LossCase], plot: PlotIt) -> None:
+    means = {require_loss_gradient(student, case, plot=plot) == 1.0 for case in cases}
     if len(means) > 1:
         raise CheckFailed(
             f"{cases[0].name}().backward() takes the mean over the batch for one batch size and not for "

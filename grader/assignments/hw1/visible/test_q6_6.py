@@ -21,6 +21,7 @@ from grader.assignments.hw1.checked_models import (
     wrong_everywhere,
 )
 from grader.checks.closeness import reproduced_by, require_unchanged
+from grader.checks.plots import PlotIt, errors
 from grader.client import Student
 from grader.errors import CheckFailed
 from grader.pytest_plugin import check
@@ -32,12 +33,17 @@ CLEAR = 1e-3
 
 
 @check("q6.6.tells_right_from_wrong")
-def test_tells_a_right_model_from_a_wrong_one(student: Student, rng: np.random.Generator) -> None:
+def test_tells_a_right_model_from_a_wrong_one(
+    student: Student, rng: np.random.Generator, plot: PlotIt
+) -> None:
     """gradient_check is below 1e-5 for right models and large where all gradients are wrong."""
     trials = [Trial(draw_problem(rng)) for _ in range(5)]
     for factor, words in (*((2.0, "twice too large"), (-1.0, "of the wrong sign")) * 3, (0.0, "missing")):
         trials.append(wrong_everywhere(draw_problem(rng), factor, f"all gradients are {words}"))
-    for trial, error in zip(trials, _errors(student, rng, trials), strict=True):
+    reported = _errors(student, rng, trials)
+    names = [f"model {number}: {trial.words or 'right'}" for number, trial in enumerate(trials, start=1)]
+    plot(errors, "What gradient_check says of models", dict(zip(names, reported, strict=True)))
+    for trial, error in zip(trials, reported, strict=True):
         if trial.faults:
             _require_large(trial, error, GROSS)
         else:
@@ -104,12 +110,12 @@ def test_is_small_on_the_own_network(
 
 
 def _require_found(student: Student, rng: np.random.Generator, trials: list[Trial], bound: float) -> None:
-    errors = _errors(student, rng, trials)
-    for trial, error in zip(trials, errors, strict=True):
+    reported = _errors(student, rng, trials)
+    for trial, error in zip(trials, reported, strict=True):
         if trial.faults:
             _require_large(trial, error, bound)
     with reproduced_by("compare gradient_check of a right model with that of a model with a wrong backward"):
-        require_told_apart(trials, errors)
+        require_told_apart(trials, reported)
 
 
 def _errors(student: Student, rng: np.random.Generator, trials: list[Trial]) -> list[float]:

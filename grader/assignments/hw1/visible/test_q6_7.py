@@ -13,6 +13,7 @@ from grader.assignments.hw1.training import (
     trained_accuracy,
 )
 from grader.checks.closeness import reproduced_by
+from grader.checks.plots import PlotIt
 from grader.client import Student
 from grader.datasets import Mnist
 from grader.errors import CheckFailed
@@ -73,11 +74,13 @@ def test_the_network_learns_mnist(
     rng: np.random.Generator,
     dataset: Mnist,
     shared: dict[str, float],
+    *,
     note: Callable[[str], None],
+    plot: PlotIt,
 ) -> None:
     """Three epochs of SGD(0.1) in batches of 64 teach the network most test digits."""
     with reproduced_by(f"train {_NETWORK} on MNIST: 3 epochs, batches of 64, SGD(lr=0.1)"):
-        accuracy = trained_accuracy(student, rng, dataset)
+        accuracy = trained_accuracy(student, rng, dataset, plot)
         note(f"test accuracy {accuracy:.4f} after 3 epochs on {len(dataset.train_images):,} digits")
         if not accuracy >= LEARNS_ACCURACY:
             raise CheckFailed(

@@ -1,0 +1,88 @@
+"""The student's own run, for every place that offers it: the command line, a notebook, an editor's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from grader import pipeline
+from grader.distribution import NAME as INSTALLATION
+from grader.model import Outcome
+from grader.plan import NOTEBOOK_PACKAGES, Plan
+from grader.remembered import Remembered, python_facts
+from grader.sandbox import default_limits
+from grader.sandbox.zygote import Zygote
+from grader.session import Event
+from grader.settings import Settings, default_cache_dir
+
+CACHE_FOLDER = "self-checks"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """Which questions are checked, and how; made once, run as often as files change."""
+
+    options: pipeline.GradeOptions
+    plan: Plan
+    remembered: Remembered
+
+    def run(
+        self,
+        path: Path,
+        *,
+        zygote: Zygote | None = None,
+        on_event: Callable[[Event], None] = lambda _: None,
+    ) -> pipeline.Graded:
+        """Check what is in the folder now; what has not changed since an earlier run is not run again."""
+        return pipeline.grade(
+            path,
+            self.options,
+            plan=self.plan,
+            on_event=on_event,
+            zygote=zygote,
+            remembered=self.remembered,
+        )
+
+    def passes(self, graded: pipeline.Graded) -> bool:
+        """Say whether every visible check that was asked for has passed."""
+        checks = [check for question in graded.report.questions for check in question.checks]
+        return all(check.outcome is Outcome.PASSED for check in checks)
+
+
+def prepare_self_check(
+    settings: Settings,
+    questions: tuple[str, ...] = (),
+    *,
+    profile: str | None = None,
+    sandbox: str = "",
+    data_dir: Path | None = None,
+    fresh: bool = False,
+) -> SelfCheck:
+    """Find what is wrong with the call; with `fresh`, everything will be run, changed or not."""
+    options = pipeline.GradeOptions(
+        assignment=pipeline.HW1,
+        questions=questions,
+        profile=profile or settings.profile,
+        sandbox=sandbox or settings.sandbox,
+        min_isolation=1,
+        data_dir=data_dir or settings.data_dir,
+        visible_only=True,
+    )
+    plan = pipeline.prepare(options)
+    folder = default_cache_dir() / CACHE_FOLDER
+    return SelfCheck(options, plan, Remembered(folder, _circumstances(options, plan), recalls=not fresh))
+
+
+def _circumstances(options: pipeline.GradeOptions, plan: Plan) -> dict[str, object]:
+    """Return what a result depends on beside the student's code and the grader's own."""
+    packages = (INSTALLATION, "numpy", *(NOTEBOOK_PACKAGES if plan.uses_notebook else ()))
+    return {
+        **python_facts(),
+        "packages": {name: pipeline.installed_version(name) for name in packages},
+        "profile": options.profile,
+        "data_dir": str(options.data_dir),
+        "sandbox": options.sandbox,
+        "device": pipeline.device_of(options.device, plan),
+        "limits": asdict(default_limits()),
+    }
