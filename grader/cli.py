@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from grader.distribution import NAME as INSTALLATION
 from grader.endings import (
     DEBUG_FLAG,
     complain,
@@ -36,8 +38,17 @@ if TYPE_CHECKING:
     from grader.self_check import SelfCheck
 
 
+# What a student's kit leaves out: its commands are not offered there.
+_OPTIONAL_COMMANDS = {"bundle": "grader.bundles", "selftest": "grader.selftest"}
+
+
 class _Commands(TyperGroup):
-    """All commands; typer would end an interrupted one without a word."""
+    """All commands that are installed; typer would end an interrupted one without a word."""
+
+    def __init__(self, *, commands: dict[str, Any], **attributes: Any) -> None:
+        super().__init__(
+            commands={name: each for name, each in commands.items() if _is_here(name)}, **attributes
+        )
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """Read the command line."""
@@ -48,6 +59,10 @@ class _Commands(TyperGroup):
         """Run the command that was asked for."""
         with interruption_told():
             return super().invoke(ctx)
+
+
+def _is_here(command: str) -> bool:
+    return command not in _OPTIONAL_COMMANDS or find_spec(_OPTIONAL_COMMANDS[command]) is not None
 
 
 app = typer.Typer(
@@ -77,7 +92,7 @@ def start(
     """Grades hand-written deep learning. Values cross the sandbox boundary, verdicts do not."""
     del debug  # main() looks for it, since it must work even where parsing fails
     if show_version:
-        typer.echo(f"grader {version('mytorch-grader')}")
+        typer.echo(f"grader {version(INSTALLATION)}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
     else:
@@ -101,6 +116,9 @@ def grade(
     min_score: Annotated[float | None, typer.Option(help="Exit with 1 below this score.")] = None,
     report_format: Annotated[str, typer.Option("--format", help="More formats, with commas.")] = "json",
     data_dir: DataDir = None,
+    without_experiments: Annotated[
+        bool, typer.Option("--without-experiments", help="Leave what needs PyTorch not run.")
+    ] = False,
     fast_data: Annotated[
         bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
     ] = True,
@@ -124,6 +142,7 @@ def grade(
         seed=seed,
         data_dir=data_dir or settings.data_dir,
         fast_data=fast_data,
+        without_experiments=without_experiments,
         course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
     folders = output_folders(submissions, out)
@@ -236,6 +255,26 @@ def rubric(*, rubric: RubricFile = None) -> int:
 
     plan = make_plan(load_rubric(rubric or HW1.folder / "rubric.toml"), read_suites(HW1.folder))
     terminal.print_rubric(terminal.make_console(), plan)
+    return 0
+
+
+@app.command()
+def bundle(
+    name: Annotated[str, typer.Argument(metavar="BUNDLE", help="student, gradescope or actions.")],
+    *,
+    out: Annotated[Path, typer.Option(help="A new zip (its name ends with .zip), or a new folder.")],
+    with_experiments: Annotated[
+        bool, typer.Option("--with-experiments", help="PyTorch is installed there too, for the notebook.")
+    ] = False,
+    minutes: Annotated[int, typer.Option(help="How long that place lets one grading run.")] = 10,
+    rubric: RubricFile = None,
+) -> int:
+    """Write what a place needs: the student's kit, Gradescope's autograder, a GitHub workflow."""
+    from grader.bundles import BundleOptions, make_bundle
+
+    options = BundleOptions(with_experiments=with_experiments, minutes=minutes, rubric=rubric)
+    files = make_bundle(name, out, options)
+    typer.echo(f"{out}: {files} files")
     return 0
 
 

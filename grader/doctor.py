@@ -9,13 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from grader.datasets.store import status
+from grader.distribution import EXPERIMENTS_COMMAND
+from grader.distribution import NAME as INSTALLATION
 from grader.pipeline import GRADE_MIN_ISOLATION
-from grader.plan import EXPERIMENTS_COMMAND
 from grader.sandbox import Finding, survey
 from grader.sandbox.providers import LEVEL_NAMES
 from grader.settings import Settings
 
-CORE = ("mytorch-grader", "numpy", "pytest", "pytest-json-report", "pydantic", "typer", "rich")
+CORE = (INSTALLATION, "numpy", "pytest", "pytest-json-report", "pydantic", "typer", "rich")
 EXPERIMENTS = ("torch", "torchvision", "medmnist", "ipython", "matplotlib", "scikit-learn")
 
 

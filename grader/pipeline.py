@@ -16,6 +16,8 @@ from pathlib import Path
 
 from grader.assignments.hw1.names import NOTEBOOK_NAMES, PLACES
 from grader.datasets import load_bloodmnist, load_mnist
+from grader.distribution import EXPERIMENTS_COMMAND
+from grader.distribution import NAME as INSTALLATION
 from grader.errors import (
     GraderError,
     GraderFault,
@@ -27,7 +29,7 @@ from grader.errors import (
 from grader.intake import is_compiled, open_submission, safe_name
 from grader.model import Answer, CheckResult, Flag, Limits, Submission
 from grader.notebooks.written import Starter, find_answers, starter_of
-from grader.plan import EXPERIMENTS_COMMAND, Plan, is_installed, make_plan
+from grader.plan import Plan, is_installed, make_plan, require_all_checks
 from grader.records import GradingRequest
 from grader.remembered import Earlier, Remembered
 from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
@@ -79,6 +81,7 @@ class GradeOptions:
     `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
     not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
     notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
+    `without_experiments` leaves what needs PyTorch not run, where it is installed but cannot be used.
     `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
 
@@ -97,6 +100,7 @@ class GradeOptions:
     only_first_loss: bool = False
     fast_data: bool = True
     use_zygote: bool = True
+    without_experiments: bool = False
 
     @property
     def is_grade(self) -> bool:
@@ -134,12 +138,15 @@ def prepare(options: GradeOptions) -> Plan:
     if options.min_isolation not in (1, 2, 3):
         raise UsageError(f"--min-isolation is 1, 2 or 3, not {options.min_isolation}")
     rubric = load_rubric(options.rubric or options.assignment.folder / "rubric.toml")
+    if not options.visible_only:
+        require_all_checks(rubric)
     suites = read_suites(options.assignment.folder)
     plan = make_plan(
         rubric,
         suites,
         wanted=options.questions,
         visible_only=options.visible_only,
+        without_experiments=options.without_experiments,
     )
     if not plan.questions:
         having = ", ".join(dict.fromkeys(check_id.rpartition(".")[0] for check_id in suites))
@@ -357,7 +364,7 @@ def _environment(run: SuiteRun, options: GradeOptions, plan: Plan) -> Environmen
         seed=options.seed,
         seed_is_public=options.course_secret == PUBLIC_SECRET,
         data_profile=options.profile,
-        grader_version=installed_version("mytorch-grader") or "unknown",
+        grader_version=installed_version(INSTALLATION) or "unknown",
     )
 
 

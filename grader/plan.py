@@ -8,14 +8,14 @@ from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
+from grader.distribution import EXPERIMENTS_COMMAND
 from grader.errors import UsageError
 from grader.model import Check, Visibility
-from grader.rubric import Question, Rubric, select
+from grader.rubric import Question, Rubric, Withheld, select
 from grader.suites import DeclaredCheck
 
 # What a notebook's worker must be able to import, whatever its cells do.
 NOTEBOOK_PACKAGES = ("torch", "torchvision", "medmnist", "matplotlib", "sklearn", "IPython")
-EXPERIMENTS_COMMAND = "pip install 'mytorch-grader[experiments]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,26 @@ class PlannedQuestion:
 class Plan:
     """The selection from the rubric for one grading.
 
-    `hidden` are the checks left out of a self-check, `on_request` the questions that it leaves out unless
-    they are asked for, since they replay a notebook for minutes.
+    `hidden` are the checks left out of a self-check, `withheld` those that are not even here; `on_request`
+    are the questions that it leaves out unless they are asked for, since they replay a notebook for minutes.
     """
 
     rubric: Rubric
     questions: tuple[PlannedQuestion, ...]
     hidden: tuple[PlannedCheck, ...] = ()
     on_request: tuple[str, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+
+    @property
+    def hidden_count(self) -> int:
+        """How many checks of its questions a self-check does not show, whether they are here or not."""
+        return len(self.hidden) + sum(each.checks for each in self.withheld)
+
+    @property
+    def hidden_points(self) -> Decimal:
+        """What those checks are worth."""
+        withheld = sum((each.points for each in self.withheld), Decimal(0))
+        return sum((planned.points for planned in self.hidden), withheld)
 
     @property
     def checks(self) -> tuple[PlannedCheck, ...]:
@@ -110,18 +122,22 @@ def make_plan(
     *,
     wanted: Iterable[str] = (),
     visible_only: bool = False,
+    without_experiments: bool = False,
     is_installed: Callable[[str], bool] = is_installed,
 ) -> Plan:
     """Select questions and pair their checks with points.
 
     `visible_only` is the student's own run: no hidden checks, no written parts, no questions
-    without checks, and none that replay the notebook unless they are asked for. Raise UsageError for unknown
-    questions and for a rubric that does not fit the suites.
+    without checks, and none that replay the notebook unless they are asked for. `without_experiments` leaves
+    questions that need further packages not run. Raise UsageError for unknown questions and for a rubric that
+    does not fit the suites.
     """
     agree(rubric, declared)
     names = tuple(wanted)
     selected = select(rubric, names)
     questions = tuple(_planned(question, declared, is_installed) for question in selected)
+    if without_experiments:
+        questions = tuple(map(_left_out, questions))
     if not visible_only:
         return Plan(rubric, questions)
     on_request: tuple[str, ...] = ()
@@ -129,8 +145,10 @@ def make_plan(
         on_request = tuple(planned.question.id for planned in questions if _replays(planned))
         questions = tuple(planned for planned in questions if not _replays(planned))
     hidden = tuple(planned for question in questions for planned in question.checks if _is_hidden(planned))
+    withheld = tuple(planned.question.withheld for planned in questions)
     visible = (_visible_part(question) for question in questions)
-    return Plan(rubric, tuple(question for question in visible if question.checks), hidden, on_request)
+    kept = tuple(question for question in visible if question.checks)
+    return Plan(rubric, kept, hidden, on_request, withheld)
 
 
 def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:
@@ -142,6 +160,15 @@ def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:
             raise UsageError(f"the rubric names the check {unknown[0]}, which does not exist; known: {known}")
         if question.checks and (left_out := sorted(there - set(question.checks))):
             raise UsageError(f"the rubric leaves out the check {left_out[0]}; give it 0 points instead")
+
+
+def require_all_checks(rubric: Rubric) -> None:
+    """Raise UsageError where hidden checks are not installed: what is here could only give a wrong grade."""
+    if any(question.withheld.checks for question in rubric.questions):
+        raise UsageError(
+            "this rubric withholds hidden checks, as that of a student's kit does, so nothing can be graded;"
+            " `grader check` checks your own work"
+        )
 
 
 def _planned(
@@ -159,6 +186,12 @@ def _planned(
         question.points,
         _not_run_reason(question, installed),
     )
+
+
+def _left_out(planned: PlannedQuestion) -> PlannedQuestion:
+    if not (planned.question.packages and planned.checks):
+        return planned
+    return replace(planned, not_run_reason="was left out: graded without PyTorch, as was asked for")
 
 
 def _not_run_reason(question: Question, installed: Callable[[str], bool]) -> str | None:

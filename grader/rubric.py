@@ -21,12 +21,24 @@ SUBMISSION_PARTS = frozenset({"mytorch", "notebook", "theory"})
 _QUESTION_ID = re.compile(r"q[0-9]+\.[0-9]+")
 _ITEM_NAME = re.compile(r"[a-z0-9_]+")
 _RUBRIC_KEYS = frozenset({"schema", "assignment", "version", "question"})
-_QUESTION_KEYS = frozenset({"id", "title", "points", "requires", "checks", "written"})
+_QUESTION_KEYS = frozenset({"id", "title", "points", "requires", "checks", "written", "withheld"})
+_WITHHELD_KEYS = frozenset({"checks", "points"})
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Hidden checks that this installation does not have: how many, and what they are worth together."""
+
+    checks: int = 0
+    points: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One graded part; `checks` and `written` map full ids (`q6.1.forward_values`) to points."""
+    """One graded part; `checks` and `written` map full ids (`q6.1.forward_values`) to points.
+
+    `withheld` is for the rubric of a student's kit.
+    """
 
     id: str
     title: str
@@ -34,6 +46,7 @@ class Question:
     requires: tuple[str, ...]
     checks: Mapping[str, Decimal]
     written: Mapping[str, Decimal]
+    withheld: Withheld = Withheld()
 
     @property
     def problem(self) -> str:
@@ -141,6 +154,7 @@ def _question(row: object) -> Question:
         requires=_names(row.get("requires", []), where=name),
         checks=_items(row.get("checks", {}), name),
         written=_items(row.get("written", {}), name),
+        withheld=_withheld(row.get("withheld", {}), name),
     )
     _sums_are_right(question)
     return question
@@ -148,13 +162,23 @@ def _question(row: object) -> Question:
 
 def _sums_are_right(question: Question) -> None:
     written = sum(question.written.values(), Decimal(0))
-    total = sum(question.checks.values(), written)
+    total = sum(question.checks.values(), written + question.withheld.points)
     if both := sorted(set(question.checks) & set(question.written)):
         raise UsageError(f"{both[0]} is both a check and a written part")
     if question.checks and total != question.points:
         raise UsageError(f"{question.id}: its parts add up to {total}, its points are {question.points}")
     if written > question.points:
         raise UsageError(f"{question.id}: its written parts are worth more than its {question.points} points")
+
+
+def _withheld(table: object, question: str) -> Withheld:
+    if not isinstance(table, dict):
+        raise UsageError(f"{question}: withheld is a table of checks and points")
+    _no_other_keys(table, _WITHHELD_KEYS, where=f"{question}: withheld")
+    count = table.get("checks", 0)
+    if type(count) is not int or count < 0:
+        raise UsageError(f"{question}: the number of withheld checks is a whole number from 0 up")
+    return Withheld(count, _points(table.get("points", 0), where=f"{question}: withheld"))
 
 
 def _items(table: object, question: str) -> Mapping[str, Decimal]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from grader import pipeline
+from grader.distribution import NAME as INSTALLATION
 from grader.model import Outcome
 from grader.plan import NOTEBOOK_PACKAGES, Plan
 from grader.remembered import Remembered, python_facts
@@ -75,7 +76,7 @@ def prepare_self_check(
 
 def _circumstances(options: pipeline.GradeOptions, plan: Plan) -> dict[str, object]:
     """Return what a result depends on beside the student's code and the grader's own."""
-    packages = ("mytorch-grader", "numpy", *(NOTEBOOK_PACKAGES if plan.uses_notebook else ()))
+    packages = (INSTALLATION, "numpy", *(NOTEBOOK_PACKAGES if plan.uses_notebook else ()))
     return {
         **python_facts(),
         "packages": {name: pipeline.installed_version(name) for name in packages},

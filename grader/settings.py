@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from grader.distribution import NAME
 from grader.errors import GraderFault, UsageError
 
 # The student kit's seed is public on purpose; a course sets GRADER_COURSE_SECRET for grading.
@@ -128,7 +129,7 @@ def resource(name: str) -> Path:
     for base in (package / "_bundled", package.parent):
         if (base / name).exists():
             return base / name
-    raise GraderFault(f"this installation is incomplete: {name} is missing; install mytorch-grader again")
+    raise GraderFault(f"this installation is incomplete: {name} is missing; install {NAME} again")
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -168,12 +168,12 @@ def skipped_checks(question: QuestionReport) -> list[tuple[str, str]]:
 
 def hidden_sentence(plan: Plan) -> str:
     """Say how many checks of the plan's questions stay hidden, and what they are worth."""
-    if not plan.hidden:
+    if not plan.hidden_count:
         return "No hidden checks remain for these questions."
-    worth = points(sum((planned.points for planned in plan.hidden), Decimal(0)))
-    if len(plan.hidden) == 1:
+    worth = points(plan.hidden_points)
+    if plan.hidden_count == 1:
         return f"1 hidden check worth {worth} points is not shown here."
-    return f"{len(plan.hidden)} hidden checks worth {worth} points are not shown here."
+    return f"{plan.hidden_count} hidden checks worth {worth} points are not shown here."
 
 
 def on_request_sentence(questions: Sequence[str]) -> str:
@@ -218,9 +218,10 @@ def print_rubric(console: Console, plan: Plan) -> None:
     """Print the rubric: a row a question, and the total."""
     rows = []
     for planned in plan.questions:
-        hidden = sum(each.check.visibility is not Visibility.VISIBLE for each in planned.checks)
+        present = sum(each.check.visibility is not Visibility.VISIBLE for each in planned.checks)
+        visible, hidden = len(planned.checks) - present, present + planned.question.withheld.checks
         written = sum(planned.written.values(), Decimal(0))
-        checks = f"{len(planned.checks) - hidden} visible, {hidden} hidden" if planned.checks else "none yet"
+        checks = f"{visible} visible, {hidden} hidden" if visible or hidden else "none yet"
         if written == planned.max_score:
             checks = ""
         rows.append(

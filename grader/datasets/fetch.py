@@ -12,9 +12,10 @@ from typing import Any
 
 from grader.datasets.catalogue import CATALOGUE, Catalogue
 from grader.datasets.store import DatasetStatus, import_folder, status
+from grader.distribution import NAME
 from grader.errors import DataUnavailable
 
-PIP_COMMAND = 'python -m pip install "mytorch-grader[experiments]"'
+PIP_COMMAND = f'python -m pip install "{NAME}[experiments]"'
 
 ImportModule = Callable[[str], Any]
 

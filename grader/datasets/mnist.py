@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from grader.datasets.catalogue import CATALOGUE, Catalogue, KnownSet, verify
 from grader.datasets.idx import parse_idx, read_unpacked
+from grader.distribution import NAME
 from grader.errors import DataUnavailable, GraderFault, UsageError
 from grader.settings import default_data_dir, resource
 
@@ -51,7 +52,7 @@ def load_mnist(profile: str, data_dir: Path | None, *, catalogue: Catalogue = CA
         try:
             return load_mnist_files(sample_folder(), catalogue.mnist_sample, profile=profile)
         except DataUnavailable as error:
-            raise GraderFault(f"{error}; install mytorch-grader again") from error
+            raise GraderFault(f"{error}; install {NAME} again") from error
     folder = (data_dir or default_data_dir()) / RAW
     try:
         return load_mnist_files(folder, catalogue.mnist_full, profile=profile)

@@ -14,14 +14,14 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "terminal", "selftest_terminal", "doctor", "endings"})
     | frozenset({"self_check", "watching", "interactive", "notebook_view", "editor_tests"}),
-    frozenset({"selftest"}),
+    frozenset({"selftest", "bundles"}),
     frozenset({"pipeline", "session", "marks", "remembered"}),
     frozenset({"pytest_plugin", "assignments"}),
     frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
     frozenset({"model", "settings", "records", "plain_text", "scratch", "memory"}),
-    frozenset({"errors", "grader"}),
+    frozenset({"errors", "distribution", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names
 

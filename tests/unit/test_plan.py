@@ -6,7 +6,7 @@ import pytest
 
 from grader.errors import UsageError
 from grader.pipeline import HW1
-from grader.plan import agree, make_plan
+from grader.plan import agree, make_plan, require_all_checks
 from grader.rubric import load_rubric, parse_rubric
 from grader.suites import read_suites
 from tests.unit.rubrics import QUESTIONS, declared, make_rubric, plan_of
@@ -99,3 +99,42 @@ def test_a_rubric_must_not_leave_out_a_check():
     )
     with pytest.raises(UsageError, match=r"leaves out the check q6\.1\.b; give it 0 points instead"):
         agree(rubric, declared())
+
+
+def without_the_hidden_check():
+    question = QUESTIONS[2] | {
+        "checks": {"a": Decimal("0.1"), "b": Decimal("0.2")},
+        "withheld": {"checks": 1, "points": Decimal("0.4")},
+    }
+    return parse_rubric(
+        {"schema": "grader/rubric/v1", "assignment": "tiny", "version": "1", "question": [question]}
+    )
+
+
+def test_checks_that_are_withheld_count_as_hidden():
+    there = {name: entry for name, entry in declared().items() if "secret" not in name}
+    plan = make_plan(without_the_hidden_check(), there, visible_only=True)
+    whole = plan_of(visible_only=True)
+    assert (plan.hidden_count, plan.hidden_points) == (whole.hidden_count, whole.hidden_points)
+    assert (plan.hidden_count, plan.hidden_points) == (1, Decimal("0.4"))
+
+
+def test_nothing_is_graded_without_the_hidden_checks():
+    with pytest.raises(UsageError, match=r"withholds hidden checks, .* so nothing can be graded"):
+        require_all_checks(without_the_hidden_check())
+    require_all_checks(make_rubric())
+
+
+def test_leaving_out_experiments_runs_none_of_them_and_says_why():
+    plan = make_plan(
+        load_rubric(HW1.folder / "rubric.toml"),
+        read_suites(HW1.folder),
+        wanted=["q4", "q6.1", "q2.2"],
+        without_experiments=True,
+        is_installed=lambda _: True,
+    )
+    reasons = {planned.question.id: planned.not_run_reason for planned in plan.questions}
+    assert {name for name, reason in reasons.items() if reason is None} == {"q2.2", "q6.1"}
+    assert reasons["q4.1"] == "was left out: graded without PyTorch, as was asked for"
+    assert not plan.uses_notebook
+    assert {planned.check.question for planned in plan.checks} == {"q6.1"}
