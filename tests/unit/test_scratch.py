@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -242,9 +243,10 @@ def test_a_folder_whose_lock_another_grader_took_first_is_left_to_it(shared, mon
 def test_a_file_system_without_locks_still_gives_a_folder_which_nobody_takes_for_a_dead_ones(
     shared, monkeypatch
 ):
-    monkeypatch.setattr(module, "try_lock", lambda _: None)
-    with scratch() as folder:
-        monkeypatch.undo()
+    with ExitStack() as stack:
+        with monkeypatch.context() as without_locks:
+            without_locks.setattr(module, "try_lock", lambda _: None)
+            folder = stack.enter_context(scratch())
         sweep(shared)
         assert names(folder) == [UNLOCKABLE]
     assert not folder.exists()
