@@ -65,6 +65,10 @@ class Assignment:
     starter: str | None = None
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # The process that runs the suites starts elsewhere.
+        object.__setattr__(self, "folder", self.folder.resolve())
+
 
 HW1 = Assignment(
     Path(__file__).parent / "assignments" / "hw1",
