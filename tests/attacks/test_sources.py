@@ -105,6 +105,7 @@ class TestParserBombs:
                     found.add((path.relative_to(PACKAGE).as_posix(), "source_scan"))
         assert found == {
             ("suites.py", "ast.parse"),
+            ("bundles/visible_part.py", "ast.parse"),  # of our own suites
             ("selftest/mutants.py", "ast.parse"),  # of our own reference
             ("selftest/code_tree.py", "ast.parse"),
             ("selftest/behaviour.py", "part.eval"),  # Module.eval() of a mutant of ours

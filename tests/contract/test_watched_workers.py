@@ -248,7 +248,7 @@ def test_a_worker_that_stands_in_its_own_way_is_not_given_time_for_it(opened, co
     started = time.monotonic()
     with pytest.raises(StudentTimedOut):
         do(student, "crowd")
-    assert time.monotonic() - started < 25  # of the 60 that a machine full of others would give
+    assert time.monotonic() - started < 55  # of the 62 that a machine full of others would give
 
 
 DAEMON = """
