@@ -54,10 +54,12 @@ def _question(question: QuestionReport) -> QuestionReport:
         for check in question.checks
         if check.visibility is Visibility.VISIBLE
     ]
-    hidden = [check for check in question.checks if check.visibility is not Visibility.VISIBLE]
+    withheld = [check for check in question.checks if check.visibility is not Visibility.VISIBLE]
+    counted = [check for check in withheld if is_count(question.id, check)]  # of a view that was taken before
+    hidden = [check for check in withheld if not is_count(question.id, check)]
     outcomes = sorted({check.outcome for check in hidden})
     rows = (_row(question.id, outcome, [c for c in hidden if c.outcome is outcome]) for outcome in outcomes)
-    return question.model_copy(update={"checks": tuple(chain(visible, rows))})
+    return question.model_copy(update={"checks": tuple(chain(visible, counted, rows))})
 
 
 def _row(question: str, outcome: Outcome, checks: list[CheckReport]) -> CheckReport:

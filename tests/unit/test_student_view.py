@@ -96,8 +96,16 @@ def test_flags_our_own_words_and_the_seed_are_the_instructors() -> None:
 
 
 def test_the_view_of_a_view_is_the_same() -> None:
-    view = student_view(report_of(hidden_message("SECRET")))
-    assert student_view(view) == view
+    report = report_of(hidden_message("SECRET"))
+    (question,) = report.questions
+    another = question.checks[-1].model_copy(update={"id": "q6.1.another"})
+    two = report.model_copy(
+        update={"questions": (question.model_copy(update={"checks": (*question.checks, another)}),)}
+    )
+    for seen in (report, two):
+        view = student_view(seen)
+        assert student_view(view) == view
+    assert view.questions[0].checks[-1].title == "2 hidden checks"
 
 
 @pytest.mark.parametrize("name", SEEN_BY_HIDDEN_CHECKS)
