@@ -14,6 +14,7 @@ from typing import Any
 from grader import settings
 
 GPU_LOOK_SECONDS = 5.0
+GPU_LOCK = Path("/dev/nvidiactl")  # there wherever there is a GPU of NVIDIA's, and the same for all users
 DRIVER_LIBRARY = "libcuda.so.1"
 OWN_THREADS = "/proc/self/task"  # of the worker: CUDA gives its threads names, and does not start without
 # What it reads of the system before it computes; /proc/self is the worker's own.
@@ -83,11 +84,14 @@ def has_gpu() -> bool:
 
 
 @contextmanager
-def gpu_turn(notify: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other grader's worker uses the GPU, and keep it until the block ends."""
+def gpu_turn(notify: Callable[[str], None], *, lock: Path = GPU_LOCK) -> Iterator[None]:
+    """Wait until no other grader's worker uses the GPU, and keep it until the block ends.
+
+    The system lets go of the lock however a grader ends.
+    """
     import fcntl  # noqa: PLC0415 -- not on Windows
 
-    device = os.open("/dev/nvidiactl", os.O_RDONLY | os.O_CLOEXEC)
+    device = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while not _is_ours(fcntl, device):
             notify("waiting for the GPU, which another grading uses")

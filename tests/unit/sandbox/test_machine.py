@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import threading
+
 from grader.sandbox import machine
 from grader.sandbox.command import Notebook, Worker
 from grader.sandbox.policy import read_policy
@@ -36,3 +41,35 @@ def test_only_a_worker_with_a_gpu_is_told_of_that_folder(tmp_path):
 
     assert environment("/dev/null", str(tmp_path))["LD_LIBRARY_PATH"] == str(tmp_path)
     assert "LD_LIBRARY_PATH" not in environment()
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from grader.sandbox.machine import gpu_turn
+with gpu_turn(print, lock=Path(sys.argv[1])):
+    print("mine", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_grader_at_a_time_has_the_gpu_and_a_killed_one_keeps_nobody_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "GPU_LOOK_SECONDS", 0.01)
+    lock = tmp_path / "device"
+    lock.touch()
+    waits, has_turn = threading.Event(), threading.Event()
+
+    def take_a_turn():
+        with machine.gpu_turn(lambda _: waits.set(), lock=lock):
+            has_turn.set()
+
+    command = [sys.executable, "-c", HOLDER, str(lock)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "mine\n"
+        other = threading.Thread(target=take_a_turn)
+        other.start()
+        assert waits.wait(30)
+        assert not has_turn.is_set()
+        holder.send_signal(signal.SIGKILL)
+        assert has_turn.wait(30)
+        other.join()
