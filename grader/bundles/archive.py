@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import UsageError
+from grader.reports import write_atomically
 
 # Nothing in a bundle says when or where it was made.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -48,20 +48,11 @@ def write_bundle(out: Path, files: Mapping[str, BundledFile], *, folder: str) ->
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix.lower() == ".zip":
-            _write_whole(out, zipped({folder + path: file for path, file in files.items()}))
+            write_atomically(out, zipped({folder + path: file for path, file in files.items()}))
         else:
             _write_folder(out, files)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error
-
-
-def _write_whole(out: Path, content: bytes) -> None:
-    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _write_folder(out: Path, files: Mapping[str, BundledFile]) -> None:

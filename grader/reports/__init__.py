@@ -48,7 +48,7 @@ class ReportFormat:
 FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
     {
         "json": ReportFormat("report.json", "grader.reports.to_json", _INSTRUCTORS_FIRST),
-        "student": ReportFormat("student.json", "grader.reports.to_student", ("student",)),
+        "student": ReportFormat("student.json", "grader.reports.to_json", ("student",)),
         "markdown": ReportFormat("report.md", "grader.reports.to_markdown", _STUDENTS_FIRST),
         "junit": ReportFormat("junit.xml", "grader.reports.to_junit", _INSTRUCTORS_FIRST),
         "gradescope": ReportFormat("results.json", "grader.reports.to_gradescope", _STUDENTS_FIRST),
@@ -181,9 +181,9 @@ def folder_held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file by `text` in one step, so that no reader and no interruption sees half of it."""
-    data = text.encode("utf-8")
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file by `content` in one step, so that no reader and no interruption sees half of it."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
     temporary, descriptor = new_locked_file(
         lambda: path.with_name(_unfinished(path.name, secrets.token_hex(4))), mode=0o666
     )

@@ -27,21 +27,10 @@ from grader.sandbox.usage import holds_more
 from grader.scratch import remove_tree
 from grader.worker.cell_names import names_in
 from grader.worker.protocol import FrameError
-from tests.contract.notebooks import notebook_of, replayed
+from tests.contract.notebooks import RIGHT_Q5_1, notebook_of, replayed
 from tests.required import if_here, needs_experiments, not_here
 
 LEVELS = ("bubblewrap", "confined")
-
-HONEST = """
-    import torch
-    def initialize_weights(shape, method):
-        n_in, n_out = shape
-        spreads = {"zero": 0, "small_random": 0.01, "xavier": (2 / (n_in + n_out)) ** 0.5}
-        spreads["he"] = (2 / n_in) ** 0.5
-        if method not in spreads:
-            raise ValueError(method)
-        return torch.randn(shape) * spreads[method]
-"""
 
 
 @pytest.fixture
@@ -272,7 +261,7 @@ NOISE += ("raise ValueError('\\ud800 \\x1b[31m ::error::\\u202e')", FORGES_FIGUR
 @needs_experiments
 @pytest.mark.needs_confinement
 def test_noise_in_other_cells_costs_a_right_answer_nothing(tmp_path):
-    report = graded(tmp_path / "noise", *NOISE, LIES_IN_WAIT, "## Q5.1", HONEST, questions=("q5.1",))
+    report = graded(tmp_path / "noise", *NOISE, LIES_IN_WAIT, "## Q5.1", RIGHT_Q5_1, questions=("q5.1",))
     assert report.status == "graded", report.status_reason
     assert report.score == report.max_score == Decimal(3), outcomes(report)
 
@@ -368,7 +357,7 @@ SPEAKS_FOR_US = {
 @pytest.mark.needs_confinement
 @pytest.mark.parametrize("name", SPEAKS_FOR_US)
 def test_who_speaks_for_the_worker_loses_what_he_says_and_nothing_else(tmp_path, name):
-    cells = ("## Q4.1", SPEAKS_FOR_US[name], "train_dataset = 1", "## Q5.1", HONEST)
+    cells = ("## Q4.1", SPEAKS_FOR_US[name], "train_dataset = 1", "## Q5.1", RIGHT_Q5_1)
     report = graded(tmp_path / "speaks", *cells, questions=("q4.1", "q5.1"))
     assert report.status == "graded", report.status_reason
     assert "grader_error" not in outcomes(report).values()
@@ -496,7 +485,7 @@ NOT_COUNTED = """
 @pytest.mark.needs_confinement
 def test_folders_too_deep_to_be_counted_cost_their_cell_and_leave_nothing(tmp_path):
     before = set(Path(tempfile.gettempdir()).glob("grader-*"))
-    report = graded(tmp_path / "deep", NOT_COUNTED, "## Q5.1", HONEST, questions=("q5.1",))
+    report = graded(tmp_path / "deep", NOT_COUNTED, "## Q5.1", RIGHT_Q5_1, questions=("q5.1",))
     assert report.status == "graded", report.status_reason
     assert report.score == report.max_score
     assert set(Path(tempfile.gettempdir()).glob("grader-*")) <= before

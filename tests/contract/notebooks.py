@@ -18,6 +18,17 @@ from grader.sandbox.policy import read_policy
 from grader.sandbox.zygote import Zygote
 
 QUESTIONS = tuple(NOTEBOOK_NAMES)
+# A right answer to Q5.1.
+RIGHT_Q5_1 = """
+    import torch
+    def initialize_weights(shape, method):
+        n_in, n_out = shape
+        spreads = {"zero": 0, "small_random": 0.01, "xavier": (2 / (n_in + n_out)) ** 0.5}
+        spreads["he"] = (2 / n_in) ** 0.5
+        if method not in spreads:
+            raise ValueError(method)
+        return torch.randn(shape) * spreads[method]
+"""
 
 
 def notebook_of(*cells: str) -> bytes:

@@ -29,7 +29,7 @@ from grader.sandbox.providers import BUBBLEWRAP, CONFINED, PROVIDERS
 from grader.sandbox.usage import children_of, innermost, is_running, usage_of
 from grader.sandbox.views import read_view
 from grader.sandbox.zygote import Zygote
-from tests.contract.notebooks import lent_zygote, notebook_of, replayed, was_forked
+from tests.contract.notebooks import RIGHT_Q5_1, lent_zygote, notebook_of, replayed, was_forked
 from tests.contract.submissions import write_package
 from tests.end_to_end.test_determinism import timeless
 from tests.required import if_here, needs_experiments
@@ -526,7 +526,7 @@ def test_what_nobody_seeds_is_another_in_each_fork(name, folder):
 def test_a_submission_gets_the_same_report_with_and_without_a_zygote(name, folder):
     root = folder / "submission"
     root.mkdir()
-    (root / "homework.ipynb").write_bytes(notebook_of("import torch", "## Q5.1", INITIALISE))
+    (root / "homework.ipynb").write_bytes(notebook_of("## Q5.1", RIGHT_Q5_1))
     reports = []
     for use_zygote in (True, False):
         options = pipeline.GradeOptions(questions=("q5.1",), sandbox=name, use_zygote=use_zygote)
@@ -580,14 +580,3 @@ def test_a_run_of_the_checks_that_is_killed_leaves_no_worker_and_no_file(name, f
         left = [each.name for kind in ("scratch", "data") for each in (playground / kind).iterdir()]
         assert not [each for each in left if not each.startswith(".home-")]  # which is the zygote's own
     assert not playground.exists()
-
-
-INITIALISE = """
-    def initialize_weights(shape, method):
-        n_in, n_out = shape
-        spreads = {"zero": 0, "small_random": 0.01, "xavier": (2 / (n_in + n_out)) ** 0.5}
-        spreads["he"] = (2 / n_in) ** 0.5
-        if method not in spreads:
-            raise ValueError(method)
-        return torch.randn(shape) * spreads[method]
-"""

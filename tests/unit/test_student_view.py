@@ -13,7 +13,7 @@ from grader.checks.plots import errors
 from grader.model import CheckResult, Feedback, Flag, Outcome, Visibility
 from grader.plan import make_plan
 from grader.pytest_plugin import feedback_of
-from grader.reports import to_json, to_student
+from grader.reports import rendered, to_json
 from grader.reports.schema import Report
 from grader.reports.student_view import student_view
 from grader.rubric import load_rubric
@@ -64,8 +64,8 @@ def leaks(shown: str, report: Report) -> list[str]:
 def test_nothing_that_a_hidden_check_says_is_in_the_view() -> None:
     report = report_of(hidden_message("SECRET 1.23456"))
     assert leaks(to_json.render(report), report) != []
-    assert leaks(to_student.render(report), report) == []
-    assert "SECRET" not in to_student.render(report)
+    assert leaks(rendered(report, "student"), report) == []
+    assert "SECRET" not in rendered(report, "student")
 
 
 def test_hidden_checks_are_one_row_for_each_outcome_and_the_points_still_add_up() -> None:
@@ -117,7 +117,7 @@ def test_what_a_hidden_check_expected_of_wrong_code_is_nowhere_in_the_view(name:
     feedback = feedback_of(check, judged(fault).fault, handout="")
     results = results_of(plan) | {check.id: CheckResult(check, Outcome.FAILED, feedback, 0.1)}
     report = score(plan, results, facts())
-    shown = to_student.render(report)
+    shown = rendered(report, "student")
     assert leaks(shown, report) == []
     rows = [row for row in json.loads(shown)["questions"][0]["checks"] if row["outcome"] == "failed"]
     assert [row["title"] for row in rows] == ["1 hidden check"]
@@ -127,4 +127,4 @@ def test_what_a_hidden_check_drew_is_the_instructors() -> None:
     drawn = errors("SECRET", {"SECRET": 0.125})
     report = report_of(replace(hidden_message("so"), plots=(drawn,)))
     assert "SECRET" in to_json.render(report)
-    assert "SECRET" not in to_student.render(report)
+    assert "SECRET" not in rendered(report, "student")

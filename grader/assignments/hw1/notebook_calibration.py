@@ -26,6 +26,7 @@ import numpy as np
 
 from grader.assignments.hw1.notebook_bands import Run, bands_of, calibration_path, content_of
 from grader.datasets import load_bloodmnist, load_mnist, unseen_cells
+from grader.reports import write_atomically
 from grader.settings import resource
 
 ACTIVATIONS = {"q5.3": "tanh", "q5.4": "relu"}
@@ -168,16 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data_sha256=calibration.data().sha256,
             note=f"runs of reference/experiments on {options.device}, torch {_torch().__version__}",
         )
-        _write(path, content)  # after each: what an interrupted calibration has done is kept
+        text = json.dumps(content, indent=2, allow_nan=False)
+        write_atomically(path, f"{text}\n")  # after each: what an interrupted calibration has done is kept
     for name, (low, high) in bands_of(content).accuracies.items():
         sys.stdout.write(f"{path.name}: {name} {low:.4f} to {high:.4f}\n")
     return 0
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    whole = path.with_suffix(".part")
-    whole.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    whole.replace(path)
 
 
 def _scaled(split: Any, scaling: str) -> Any:
