@@ -15,6 +15,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "terminal", "selftest_terminal", "doctor", "endings"})
     | frozenset({"self_check", "watching", "interactive", "notebook_view", "editor_tests"}),
     frozenset({"selftest", "bundles"}),
+    frozenset({"cohort"}),
     frozenset({"pipeline", "session", "marks", "remembered"}),
     frozenset({"pytest_plugin", "assignments"}),
     frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
