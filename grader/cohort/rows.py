@@ -8,8 +8,8 @@ from pathlib import Path
 from grader.cohort.model import Entry, Row, Student
 from grader.errors import UsageError
 from grader.reports.schema import Report
-from grader.reports.writing import started_at
 from grader.reports.to_json import UnreadableReport, read_report_file
+from grader.reports.writing import started_at
 
 REPORT_NAME = "report.json"
 
