@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     | frozenset({"self_check", "watching", "interactive", "notebook_view", "editor_tests"}),
     frozenset({"selftest", "bundles"}),
     frozenset({"cohort"}),
-    frozenset({"pipeline", "session", "marks", "remembered"}),
+    frozenset({"pipeline", "session", "marks", "remembered", "findings", "circumstances"}),
     frozenset({"pytest_plugin", "assignments"}),
     frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
