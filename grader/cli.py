@@ -16,6 +16,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from grader import class_commands
+from grader.cli_options import (
+    DataDir,
+    Device,
+    FastData,
+    Formats,
+    MinIsolation,
+    Profile,
+    Questions,
+    RubricFile,
+    Sandbox,
+    Seed,
+    WithoutExperiments,
+    formats_in,
+    grade_options,
+)
 from grader.distribution import NAME as INSTALLATION
 from grader.endings import (
     DEBUG_FLAG,
@@ -39,7 +55,7 @@ if TYPE_CHECKING:
 
 
 # What a student's kit leaves out: its commands are not offered there.
-_OPTIONAL_COMMANDS = {"bundle": "grader.bundles", "selftest": "grader.selftest"}
+_OPTIONAL_COMMANDS = {"bundle": "grader.bundles", "selftest": "grader.selftest", "batch": "grader.cohort"}
 
 
 class _Commands(TyperGroup):
@@ -76,11 +92,6 @@ app = typer.Typer(
 data_app = typer.Typer(help="The data sets: MNIST and BloodMNIST.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where full data sets are kept.")]
-Profile = Annotated[str | None, typer.Option(help="Which data: sample (embedded) or full.")]
-Sandbox = Annotated[str, typer.Option(help="auto, or one of those that `grader doctor` lists.")]
-RubricFile = Annotated[Path | None, typer.Option("--rubric", help="A rubric of your own.")]
-
 
 @app.callback(invoke_without_command=True)
 def start(
@@ -107,43 +118,35 @@ def grade(
     *,
     out: Annotated[Path, typer.Option(help="Where reports go.")] = Path("report"),
     profile: Profile = None,
-    questions: Annotated[str, typer.Option(help="Only these: q6.1,q6.2 or a whole problem, q6.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    questions: Questions = "",
+    device: Device = "auto",
     sandbox: Sandbox = "",
-    min_isolation: Annotated[int, typer.Option(help="Below 2 the report is not a grade.")] = 2,
+    min_isolation: MinIsolation = 2,
     rubric: RubricFile = None,
-    seed: Annotated[int | None, typer.Option(help="Give every submission the same inputs.")] = None,
+    seed: Seed = None,
     min_score: Annotated[float | None, typer.Option(help="Exit with 1 below this score.")] = None,
-    report_format: Annotated[str, typer.Option("--format", help="More formats, with commas.")] = "json",
+    report_format: Formats = "json",
     data_dir: DataDir = None,
-    without_experiments: Annotated[
-        bool, typer.Option("--without-experiments", help="Leave what needs PyTorch not run.")
-    ] = False,
-    fast_data: Annotated[
-        bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
-    ] = True,
+    without_experiments: WithoutExperiments = False,
+    fast_data: FastData = True,
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
     from grader.marks import require_own_marks, write_keeping_marks
     from grader.reports import ensure_writable, left_out, unscored_sentence
-    from grader.settings import installation_secret, read_settings
 
-    settings = read_settings()
-    formats = _formats(report_format)
-    options = pipeline.GradeOptions(
-        assignment=pipeline.HW1,
-        questions=_names(questions),
-        profile=profile or settings.profile,
+    formats = formats_in(report_format)
+    options = grade_options(
+        questions=questions,
+        profile=profile,
         device=device,
-        sandbox=sandbox or settings.sandbox,
+        sandbox=sandbox,
         min_isolation=min_isolation,
         rubric=rubric,
         seed=seed,
-        data_dir=data_dir or settings.data_dir,
+        data_dir=data_dir,
         fast_data=fast_data,
         without_experiments=without_experiments,
-        course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
     folders = output_folders(submissions, out)
     for folder in folders.values():
@@ -348,6 +351,9 @@ def data_import(
     return _print_data(import_folder(folder, data_dir or read_settings().data_dir))
 
 
+app.command()(class_commands.batch)
+
+
 def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
     run_as_process(lambda: run(sys.argv[1:]))
@@ -449,18 +455,6 @@ def _exit_code(graded: Graded, min_score: float | None) -> int:
     score = graded.report.score
     is_below = min_score is not None and (score is None or float(score) < min_score)
     return graded.exit_code or int(is_below)
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    from grader.reports import require_formats
-
-    names = _names(text)
-    require_formats(names)
-    return names
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _name_at(real: Path, depth: int) -> str:

@@ -122,7 +122,11 @@ def own_digest(*, but: frozenset[Path] = frozenset()) -> str:
 
     The files in `but` are left out: what they say is told otherwise.
     """
-    package = Path(__file__).parent
+    return tree_digest(Path(__file__).parent, but=but)
+
+
+def tree_digest(package: Path, *, but: frozenset[Path] = frozenset()) -> str:
+    """Return a digest of the code and tables in a folder, by their paths in it."""
     digest = hashlib.sha256()
     for folder, folders, names in os.walk(package):
         folders[:] = sorted(name for name in folders if name not in {"__pycache__", "_bundled"})

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from grader.cohort.content import content_digest, packed
 from grader.cohort.executors import Place
 from grader.cohort.fingerprint import fingerprint_with
-from grader.cohort.journal import REPORT_NAME, Journal, Recorded, now
-from grader.cohort.model import Entry, Row
-from grader.cohort.rows import row_of, stamp_of
+from grader.cohort.journal import REPORT_NAME, Journal, Recorded
+from grader.cohort.model import Entry, How, Row
+from grader.cohort.rows import formats_of, row_of, stamp_of, written_text
 from grader.cohort.tasks import Order, Packed, Task, fault_findings, grade_task
-from grader.errors import GraderError, MachineFault, SandboxUnavailable, SubmissionRejected, UsageError
+from grader.errors import GraderError, SandboxUnavailable, SubmissionRejected, UsageError
 from grader.findings import Findings, findings_from_json, report_of
 from grader.marks import write_keeping_marks
 from grader.plain_text import one_line
@@ -31,8 +29,6 @@ LOCK_NAME = "journal.lock"
 # Tasks per slot that are handed out at a time: the next one waits where the last one ends.
 AHEAD = 2
 
-# How a row came about this time.
-How = Literal["graded", "unchanged", "scored_again", "odd", "fault", "fault_kept"]
 OnRow = Callable[[Row, How], None]
 
 
@@ -127,7 +123,7 @@ class _Batch:
 
     def _take_up(self, entry: Entry) -> None:
         if entry.problem is not None:
-            row = Row(entry=entry, status="odd", reason=entry.problem, graded_at=now())
+            row = Row(entry=entry, status="odd", reason=entry.problem)
             self._journal.record(Recorded(row))
             self._on_row(row, "odd")
             return
@@ -169,7 +165,7 @@ class _Batch:
         """Whether every file that is asked for was written, and is still there."""
         if earlier.written is None or earlier.row.report is None:
             return False
-        formats = json.loads(earlier.written)["formats"]
+        formats = formats_of(earlier.written)
         folder = earlier.row.report.parent
         wanted = dict.fromkeys((*formats, *self._options.formats))
         return set(self._options.formats) <= set(formats) and all(
@@ -239,21 +235,17 @@ class _Batch:
             return
         self.sentences += [f"{entry.label}: {sentence}" for sentence in kept.sentences]
         row = row_of(entry, kept.report, kept.path)
-        written = {
-            "formats": [*self._options.formats],
-            "stamp": stamp_of(kept.path),
-        }
-        self._journal.record(replace(recorded, row=row, written=json.dumps(written)))
+        written = written_text(self._options.formats, stamp_of(kept.path))
+        self._journal.record(replace(recorded, row=row, written=written))
         self._on_row(row, "fault" if row.status == "grader_error" else how)
 
 
-def full_disk_told(error: MachineFault, journal: Journal, folder: Path, total: int) -> MachineFault:
-    """Say how far a batch came that the machine ended."""
+def how_far(journal: Journal, folder: Path, total: int) -> str:
+    """Say how far a batch came that was ended."""
     try:
         done = sum(
             1 for each in journal.all_recorded() if each.written is not None or each.row.status == "odd"
         )
-        so_far = f"{done} of {total} submissions are recorded in {folder}"
     except GraderError:
-        so_far = f"what was recorded is in {folder}"
-    return MachineFault(f"{error}; {so_far}, and the same command goes on from there")
+        return f"what was recorded is in {folder}, and the same command goes on from there"
+    return f"{done} of {total} submissions are recorded in {folder}, and the same command goes on from there"

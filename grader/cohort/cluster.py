@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from grader.cohort.tasks import Order, facts_of_this_place
+from grader.cohort.tasks import Order, facts_of_this_place, let_go
 from grader.errors import UsageError
 from grader.plain_text import one_line
 
@@ -18,8 +19,15 @@ FIRST_WORKER_S = 120.0
 class DaskCluster:
     """The workers of a running scheduler: processes with this grader installed, on any machine."""
 
-    def __init__(self, address: str, order: Order, *, first_worker_s: float = FIRST_WORKER_S) -> None:
-        self._client = _connected(address)
+    def __init__(
+        self,
+        address: str,
+        order: Order,
+        *,
+        connect_s: float = CONNECT_S,
+        first_worker_s: float = FIRST_WORKER_S,
+    ) -> None:
+        self._client = _connected(address, connect_s)
         try:
             self._wait_for_a_worker(first_worker_s)
             self._require_same_grader(order)
@@ -37,6 +45,9 @@ class DaskCluster:
     def close(self, *, at_once: bool) -> None:
         """Leave the cluster; what was not started there is dropped."""
         self.executor.shutdown(wait=not at_once)
+        if not at_once:
+            with suppress(Exception):  # a worker that is gone holds nothing
+                self._client.run(let_go, on_error="ignore")
         self._client.close()
 
     def _wait_for_a_worker(self, seconds: float) -> None:
@@ -68,13 +79,13 @@ class DaskCluster:
                     )
 
 
-def _connected(address: str) -> Any:
+def _connected(address: str, seconds: float) -> Any:
     try:
         distributed = import_module("distributed")
     except ImportError as error:
         raise UsageError(f"--scheduler needs Dask: {INSTALL_COMMAND}") from error
     try:
-        return distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+        return distributed.Client(address, timeout=seconds, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
             f"no Dask scheduler answers at {one_line(address)!r}; give its address as tcp://HOST:8786"

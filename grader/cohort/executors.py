@@ -28,7 +28,9 @@ _Result = TypeVar("_Result")
 class Place(Protocol):
     """Where tasks run; `slots` is how many at once, which may change meanwhile."""
 
-    executor: Executor
+    @property
+    def executor(self) -> Executor:
+        """What takes the tasks."""
 
     def slots(self) -> int:
         """Return how many tasks it runs at once."""
@@ -181,12 +183,13 @@ def _how(exit_code: int | None) -> str:
 
 def _serve(pipe: Connection) -> None:
     """Run calls until the pipe closes or SIGTERM comes; what grading holds is let go of in both cases."""
+    ending = _Ending()
     # Ctrl-C reaches the whole group; who started us decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, ending)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        while True:
+        while not ending.came:
             function, arguments, named = pipe.recv()
             pipe.send(_called(function, arguments, named))
     except (EOFError, OSError, KeyboardInterrupt):
@@ -203,8 +206,16 @@ def _called(function: Callable[..., Any], arguments: Any, named: Any) -> tuple[b
         return False, error
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+class _Ending:
+    """Interrupts what runs, and remembers that: a grading makes an interruption a result."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        """Receive the signal."""
+        self.came = True
+        raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:

@@ -10,12 +10,14 @@ from grader.circumstances import circumstances
 from grader.pipeline import GradeOptions
 from grader.plan import Plan
 from grader.records import finite
-from grader.remembered import own_digest
+from grader.remembered import own_digest, tree_digest
 
 
 def code_digest(options: GradeOptions) -> str:
     """Return a digest of the grader's code and suites. The rubric is not in it: points are added up later."""
-    return own_digest(but=frozenset({options.assignment.folder / "rubric.toml"}))
+    folder = options.assignment.folder
+    but = frozenset({folder / "rubric.toml"})
+    return hashlib.sha256(f"{own_digest(but=but)} {tree_digest(folder, but=but)}".encode()).hexdigest()
 
 
 def fingerprint_with(options: GradeOptions, plan: Plan) -> Callable[[str], str]:

@@ -12,7 +12,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -136,6 +136,13 @@ class Journal:
     # -------------------------------------------------------------------------------- inside
 
     @property
+    def assignment(self) -> str:
+        """Of which homework it is."""
+        with self._told():
+            (value,) = self._open.execute("SELECT value FROM about WHERE name = 'assignment'").fetchone()
+        return str(value)
+
+    @property
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             raise ValueError("the journal is not open")
@@ -224,11 +231,6 @@ def entry_from_record(record: dict[str, Any]) -> Entry:
             "notes": tuple(record["notes"]),
         }
     )
-
-
-def now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)
 
 
 def _values(recorded: Recorded) -> tuple[Any, ...]:

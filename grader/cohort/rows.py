@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grader.cohort.journal import JOURNAL_NAME, REPORT_NAME, Journal, Recorded
@@ -53,12 +53,23 @@ def stamp_of(path: Path) -> str:
     return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}"
 
 
+def written_text(formats: Sequence[str], stamp: str) -> str:
+    """Return what the journal keeps of the files that were written: the formats, and report.json's stamp."""
+    return json.dumps({"formats": [*formats], "stamp": stamp})
+
+
+def formats_of(written: str) -> tuple[str, ...]:
+    """Return the formats that were written."""
+    return tuple(json.loads(written)["formats"])
+
+
 def _rows_of_journal(folder: Path) -> Iterator[Row]:
     with Journal(folder) as journal:
-        yield from map(_up_to_date, journal.all_recorded())
+        yield from map(up_to_date, journal.all_recorded())
 
 
-def _up_to_date(recorded: Recorded) -> Row:
+def up_to_date(recorded: Recorded) -> Row:
+    """Return a row as its report says now: a person may have marked it since."""
     row = recorded.row
     if row.report is None or recorded.written is None:
         return row

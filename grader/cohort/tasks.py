@@ -11,7 +11,6 @@ import tempfile
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 from grader.cohort.content import content_digest
@@ -53,7 +52,7 @@ class Task:
 
 def grade_task(task: Task) -> str:
     """Grade one submission and return its findings as JSON; never raises for what happens in there."""
-    means = _means_of(task.order)
+    means = _HOLDER.means_of(task.order)
     with means.lock:
         if isinstance(task.submission, Packed):
             with tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as folder:
@@ -79,34 +78,57 @@ def fault_findings(order: Order, plan: Plan, path: Path, reason: str) -> str:
 
 def let_go() -> None:
     """End what this process holds for grading: loaded libraries, temporary files."""
-    _HELD.close()
-    _means_of.cache_clear()
+    _HOLDER.let_go()
 
 
 @dataclass(frozen=True, slots=True)
 class _Means:
     """What a process keeps from one submission to the next."""
 
+    order: Order
     plan: Plan
     zygote: Zygote | None
     # One at a time: an executor may have several threads, and the limits are made for one.
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-# What `_means_of` opened, for the process's end.
-_HELD = ExitStack()
-atexit.register(let_go)
+class _Holder:
+    """What this process holds for the batch that it grades for; for another batch it is made anew."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._means: _Means | None = None
+        self._opened = ExitStack()
+        atexit.register(self.let_go)
+
+    def means_of(self, order: Order) -> _Means:
+        """Return what submissions are graded with; raise MachineFault where this place cannot grade them."""
+        with self._lock:
+            if self._means is None or self._means.order != order:
+                self._drop()
+                self._means = self._made(order)
+            return self._means
+
+    def let_go(self) -> None:
+        """End all of it."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._means = None
+        self._opened.close()
+
+    def _made(self, order: Order) -> _Means:
+        make_undumpable()
+        self._opened.enter_context(scratch())
+        try:
+            plan = prepare(order.options)
+        except GraderError as error:
+            raise MachineFault(f"this place cannot grade: {error}") from error
+        return _Means(order, plan, self._opened.enter_context(zygote_for(plan, order.options)))
 
 
-@cache
-def _means_of(order: Order) -> _Means:
-    make_undumpable()
-    _HELD.enter_context(scratch())
-    try:
-        plan = prepare(order.options)
-    except GraderError as error:
-        raise MachineFault(f"this place cannot grade: {error}") from error
-    return _Means(plan, _HELD.enter_context(zygote_for(plan, order.options)))
+_HOLDER = _Holder()
 
 
 def _graded(path: Path, order: Order, means: _Means) -> str:

@@ -12,7 +12,19 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 
 # Highest first. A module may import from its own row and the rows below it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"cli", "terminal", "selftest_terminal", "doctor", "endings"})
+    frozenset(
+        {
+            "cli",
+            "cli_options",
+            "class_commands",
+            "class_run",
+            "class_terminal",
+            "terminal",
+            "selftest_terminal",
+            "doctor",
+            "endings",
+        }
+    )
     | frozenset({"self_check", "watching", "interactive", "notebook_view", "editor_tests"}),
     frozenset({"selftest", "bundles"}),
     frozenset({"cohort"}),
