@@ -25,7 +25,7 @@ _MOST_NAMED = 10
 class Found:
     """What a class handed in, in the order of the labels.
 
-    `folder` is the one that was read, which may be the export inside the folder that was named. `sentences` are
+    `folder` is the one that was read; it may be the export inside the folder that was named. `sentences` are
     for the instructor. Without a roster nobody is `absent` and nobody a stranger.
     """
 
@@ -77,17 +77,25 @@ def _listed(
     if layout is not None:
         return listing, LAYOUTS[layout], []
     place = recognised(listing)
-    inside = _only_folder(listing.things) if place is LAYOUTS["plain"] else None
-    if inside is not None:
-        within = Listing(inside.path, _things(inside.path, without), logins)
-        inner = recognised(within)
-        if within.things and inner is not place:
-            return (
-                within,
-                inner,
-                [f"{inner.title} was found and read in the folder {quoted(inside.name)}"],
-            )
-    return listing, place, []
+    within = _inside(listing, without) if place is LAYOUTS["plain"] else None
+    if within is None:
+        return listing, place, []
+    inner = recognised(within)
+    if inner is place:
+        return listing, place, []
+    return within, inner, [f"{inner.title} was found and read in the folder {quoted(within.folder.name)}"]
+
+
+def _inside(listing: Listing, without: Collection[Path]) -> Listing | None:
+    """List the folder that is all there is: a download that was unpacked into a folder of its own, it may be."""
+    if len(listing.things) != 1 or listing.things[0].kind != "folder":
+        return None
+    folder = listing.things[0].path
+    try:
+        things = things_in(folder, without=without)
+    except OSError:
+        return None
+    return Listing(folder, things, listing.logins) if things else None
 
 
 def _things(folder: Path, without: Collection[Path]) -> tuple[Thing, ...]:
@@ -106,10 +114,6 @@ def _things(folder: Path, without: Collection[Path]) -> tuple[Thing, ...]:
     if not things:
         raise UsageError(f"{_shown(folder)} is empty: there is nothing to grade")
     return things
-
-
-def _only_folder(things: Sequence[Thing]) -> Thing | None:
-    return things[0] if len(things) == 1 and things[0].kind == "folder" else None
 
 
 def _all_handed(reading: Reading, listing: Listing, place: Layout) -> list[Handed]:
