@@ -87,7 +87,7 @@ def _listed(
 
 
 def _inside(listing: Listing, without: Collection[Path]) -> Listing | None:
-    """List the folder that is all there is: a download that was unpacked into a folder of its own, it may be."""
+    """List the folder that is all there is: a download may have been unpacked into one of its own."""
     if len(listing.things) != 1 or listing.things[0].kind != "folder":
         return None
     folder = listing.things[0].path
@@ -182,9 +182,9 @@ def _about_roster(roster: Roster | None, entries: Sequence[Entry]) -> list[str]:
         return []
     sentences = []
     if missing := absent(roster, entries):
-        sentences.append(f"{len(missing)} on the roster handed in nothing: {_names(missing)}")
+        sentences.append(f"on the roster, but handed in nothing ({len(missing)}): {_names(missing)}")
     if unknown := strangers(roster, entries):
-        sentences.append(f"{len(unknown)} who handed in are not on the roster: {_names(unknown)}")
+        sentences.append(f"handed in, but not on the roster ({len(unknown)}): {_names(unknown)}")
     return sentences
 
 

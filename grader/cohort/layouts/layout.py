@@ -10,6 +10,7 @@ from grader.cohort.labels import label_of
 from grader.cohort.layouts.choosing import Choice
 from grader.cohort.layouts.listing import Thing
 from grader.cohort.model import Entry, Student
+from grader.intake.names import folded
 from grader.plain_text import one_line
 
 _LONGEST_TEXT_BYTES = 300
@@ -80,7 +81,7 @@ def student(
     kind = next((kind for kind, value in told.items() if value is not None), None)
     if kind is None:
         return None
-    return Student(key=f"{kind}:{(told[kind] or '').casefold()}", section=text(section), **told)
+    return Student(key=f"{kind}:{folded(told[kind] or '')}", section=text(section), **told)
 
 
 def entry_of(

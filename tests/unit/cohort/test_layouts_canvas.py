@@ -53,11 +53,12 @@ def test_several_files_of_a_student_without_one_zip_are_a_row_with_its_reason(tm
         *("c_3_14_essay.pdf", "d_4_text.html", "e_LATE_5_link.html"),
     )
     problems = {label: each.problem for label, each in by_label(tmp_path).items()}
+    ask = "ask for one zip of the homework folder"
     typed = "a text or a link was typed into Canvas, which is not graded; nothing else was handed in"
     assert problems == {
-        "a-1": "there are 2 files, 'linear.py' among them, and no zip; ask for one zip of the homework folder",
+        "a-1": f"there are 2 files, 'linear.py' among them, and no zip; {ask}",
         "b-2": "there are 2 zip files, 'one.zip' and 'two.zip'; keep one",
-        "c-3": "'essay.pdf' is not a zip, and nothing else was handed in; ask for one zip of the homework folder",
+        "c-3": f"'essay.pdf' is not a zip, and nothing else was handed in; {ask}",
         "d-4": typed,
         "e-5": typed,
     }
