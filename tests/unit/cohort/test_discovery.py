@@ -6,7 +6,7 @@ import os
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.cohort.discovery import discover
@@ -62,7 +62,7 @@ def test_letters_that_some_systems_take_for_one_are_two_students(tmp_path):
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sets(NAMES, min_size=2, max_size=8), st.data())
 def test_a_label_stays_when_others_hand_in(tmp_path_factory, names, data):
     folder = tmp_path_factory.mktemp("class")
