@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from grader.cohort.layouts.layout import Handed
+from grader.cohort.layouts.layout import Handed, alike
 from grader.cohort.model import Entry, Student
 from grader.cohort.roster import IDENTIFYING, Roster
-from grader.intake.names import folded
 
 _NOT_OF_A_WORD = re.compile(r"[\W_]+")
 _MOST_WORDS = 8
@@ -42,7 +41,7 @@ class Matcher:
     def _add(self, person: Student) -> None:
         for kind in IDENTIFYING:
             if (value := getattr(person, kind)) is not None:
-                self._by[kind][folded(value)].append(person)
+                self._by[kind][alike(value)].append(person)
         for spelled in _spellings(person.name):
             self._by["name"][spelled].append(person)
         for squeezed in {_squeezed(spelled) for spelled in _spellings(person.name)}:
@@ -66,12 +65,12 @@ class Matcher:
             looks += [(kind, told.name) for kind in IDENTIFYING]
         if told.name is not None:
             # Canvas leaves nothing of a name but its letters; people who name files do much the same.
-            looks += [("name", " ".join(told.name.split())), ("squeezed", _squeezed(folded(told.name)))]
+            looks += [("name", " ".join(told.name.split())), ("squeezed", _squeezed(alike(told.name)))]
         found = (self._only(kind, value, told) for kind, value in looks)
         return next((person for person in found if person is not None), None)
 
     def _people(self, kind: str, value: str | None) -> Sequence[Student]:
-        return self._by[kind].get(folded(value), ()) if value else ()
+        return self._by[kind].get(alike(value), ()) if value else ()
 
     def _only(self, kind: str, value: str | None, told: Student) -> Student | None:
         people = self._people(kind, value)
@@ -80,7 +79,7 @@ class Matcher:
     def _contradicts(self, person: Student, told: Student) -> bool:
         """Tell whether two descriptions cannot be of one person."""
         return any(
-            folded(ours) != folded(theirs)
+            alike(ours) != alike(theirs)
             for kind in self._telling
             if (ours := getattr(person, kind)) is not None and (theirs := getattr(told, kind)) is not None
         )
@@ -109,7 +108,7 @@ def _spellings(name: str | None) -> Sequence[str]:
     """Return a name as it is, and with each of its words first: "Anna Berg" is also "Berg Anna"."""
     if name is None:
         return ()
-    words = folded(name).split()
+    words = alike(name).split()
     turns = range(len(words)) if len(words) <= _MOST_WORDS else range(1)
     return tuple(dict.fromkeys(" ".join(words[turn:] + words[:turn]) for turn in turns))
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.cohort.layouts.layout import student
+from grader.cohort.layouts.layout import alike, student
 from grader.cohort.model import Student
 from grader.errors import UsageError
-from grader.intake.names import folded, quoted
+from grader.intake.names import quoted
 
 # What a header may be called, without its case, spaces and punctuation. The first column of a kind counts.
 HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -73,8 +73,8 @@ class Roster:
 
     @property
     def logins(self) -> frozenset[str]:
-        """Return the user names, without their case."""
-        return frozenset(each.login.casefold() for each in self.students if each.login is not None)
+        """Return the user names as they are compared."""
+        return frozenset(alike(each.login) for each in self.students if each.login is not None)
 
 
 def read_roster(path: Path) -> Roster:
@@ -196,7 +196,7 @@ def _require_one_line(values: Iterator[tuple[int, str | None]], kind: str, shown
     for number, value in values:
         if value is None:
             continue
-        earlier = lines.setdefault(folded(value), number)
+        earlier = lines.setdefault(alike(value), number)
         if earlier != number:
             same = f"the same {_WORDS[kind]}, {quoted(value)}"
             raise UsageError(f"lines {earlier} and {number} of the roster {shown} have {same}")

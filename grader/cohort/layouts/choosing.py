@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -45,18 +46,21 @@ class Choice:
 
 
 def chosen_in(folder: Path) -> Choice:
-    """Choose in a student's own folder: its only zip where no folder mytorch is beside it, else all of it."""
+    """Choose in a student's own folder: its only zip where no folder mytorch is beside it, else all of it.
+
+    mytorch may lie one folder deeper: systems unpack a zip beside it, people hand in the folder around.
+    """
     try:
         things = handed_in(folder)
     except OSError as error:
         return Choice(folder, f"the folder cannot be read: {error.strerror or 'error'}")
     if not things:
         return Choice(folder, "the folder is empty: nothing was handed in")
-    if any(each.kind == "folder" and folded(each.name) == PACKAGE_NAME for each in things):
-        return Choice(folder)
     choice = chosen_of(things, folder)
     is_work = any(each.kind == "folder" or each.suffix.lower() in SOURCES for each in things)
-    return Choice(folder) if choice.problem is not None and is_work and not _linked(things) else choice
+    if _has_package(things) or (choice.problem is not None and is_work and not _linked(things)):
+        return Choice(folder, notes=_zips_left(things))
+    return choice
 
 
 def chosen_of(
@@ -70,7 +74,7 @@ def chosen_of(
     """
     if problem := _linked(things):
         return Choice(where, problem)
-    zips = [each for each in things if each.kind == "file" and each.suffix.lower() == ".zip"]
+    zips = [each for each in things if _is_zip(each)]
     if not zips:
         return Choice(where, _why_not(things, shown))
     if len(zips) == 1:
@@ -96,6 +100,24 @@ def chosen_as(thing: Thing, *, shown: str | None = None) -> Choice:
 def with_note(choice: Choice, note: str) -> Choice:
     """Return a choice with one more sentence for the instructor."""
     return replace(choice, notes=(*choice.notes, note))
+
+
+def _has_package(things: Sequence[Thing]) -> bool:
+    folders = [each for each in things if each.kind == "folder"]
+    if any(folded(each.name) == PACKAGE_NAME for each in folders):
+        return True
+    if not any(map(_is_zip, things)):
+        return False  # there is no other choice than the folder
+    return any(os.path.lexists(each.path / PACKAGE_NAME) for each in folders)
+
+
+def _zips_left(things: Sequence[Thing]) -> tuple[str, ...]:
+    zips = [each for each in things if _is_zip(each)]
+    return (f"the folder is graded; not looked at: {quoted(zips[0].name)}",) if zips else ()
+
+
+def _is_zip(thing: Thing) -> bool:
+    return thing.kind == "file" and thing.suffix.lower() == ".zip"
 
 
 def _linked(things: Sequence[Thing]) -> str | None:

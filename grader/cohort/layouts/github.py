@@ -81,7 +81,7 @@ def _logins(listing: Listing, names: Sequence[str]) -> dict[str, str]:
 
 def _known(name: str, logins: frozenset[str]) -> str | None:
     """Return the longest login of the roster that the name ends or begins with, at a dash."""
-    lowered = name.casefold()
+    lowered = name.lower()
     dashes = [place for place, character in enumerate(name) if character == "-"]
     endings = [name[place + 1 :] for place in dashes if lowered[place + 1 :] in logins]
     beginnings = [name[:place] for place in reversed(dashes) if lowered[:place] in logins]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,6 @@ from grader.cohort.labels import label_of
 from grader.cohort.layouts.choosing import Choice
 from grader.cohort.layouts.listing import Thing
 from grader.cohort.model import Entry, Student
-from grader.intake.names import folded
 from grader.plain_text import one_line
 
 _LONGEST_TEXT_BYTES = 300
@@ -61,6 +61,14 @@ def text(value: str | None) -> str | None:
     return (one_line(value, max_bytes=_LONGEST_TEXT_BYTES) or None) if value else None
 
 
+def alike(value: str) -> str:
+    """Return what two spellings of one name share: neither case nor Unicode form tells people apart.
+
+    Letters do: Weiß and Weiss are two people, though some systems could not hold files of both names.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).lower())
+
+
 def student(
     *,
     name: str | None = None,
@@ -81,7 +89,7 @@ def student(
     kind = next((kind for kind, value in told.items() if value is not None), None)
     if kind is None:
         return None
-    return Student(key=f"{kind}:{folded(told[kind] or '')}", section=text(section), **told)
+    return Student(key=f"{kind}:{alike(told[kind] or '')}", section=text(section), **told)
 
 
 def entry_of(

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from grader.cohort.layouts.choosing import ARCHIVES, DOCUMENTS, SOURCES, Choice, chosen_as, with_note
-from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading, entry_of, student
+from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading, alike, entry_of, student
 from grader.cohort.layouts.listing import Thing
-from grader.intake.names import folded, quoted
+from grader.intake.names import quoted
 
 _MAY_BE_WORK = ARCHIVES | DOCUMENTS | SOURCES | {".zip", ""}
 _MOST_NAMED = 3
@@ -23,16 +23,16 @@ def read(listing: Listing) -> Reading:
     reading = Reading()
     work, documents, rest = _sorted(listing.things)
     companions: dict[str, list[Thing]] = {}
-    homes = {folded(each.stem) for each in work}
+    homes = {alike(each.stem) for each in work}
     for each in documents:
-        stem = folded(each.stem)
+        stem = alike(each.stem)
         if stem in homes:
             companions.setdefault(stem, []).append(each)
         else:
             work.append(each)
     for each in sorted(work, key=lambda thing: thing.name):
         choice = chosen_as(each)
-        for other in companions.get(folded(each.stem), ()):
+        for other in companions.get(alike(each.stem), ()):
             choice = with_note(choice, f"not looked at: {quoted(other.name)}")
         reading.handed.append(_handed(each, choice))
     reading.sentences.extend(_left_aside(rest))

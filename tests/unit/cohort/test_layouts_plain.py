@@ -39,9 +39,16 @@ def test_the_only_zip_of_a_students_folder_is_graded_and_what_lies_beside_it_is_
     assert entry.notes == ("only 'hw1.zip' is graded; not looked at: 'report.pdf'",)
 
 
-def test_a_folder_with_mytorch_is_graded_itself_whatever_zips_lie_beside(tmp_path):
-    entry = only(discover(tree(tmp_path, "anna/hw1.zip", "anna/mytorch/x.py", "anna/old.zip")))
+@pytest.mark.parametrize("inside", ["mytorch/x.py", "hw1/mytorch/x.py"])
+def test_a_folder_with_mytorch_is_graded_itself_and_zips_beside_it_are_told(tmp_path, inside):
+    entry = only(discover(tree(tmp_path, f"anna/{inside}", "anna/hw1.zip")))
     assert (entry.path, entry.problem) == (tmp_path / "anna", None)
+    assert entry.notes == ("the folder is graded; not looked at: 'hw1.zip'",)
+
+
+def test_a_zip_beside_folders_without_mytorch_is_graded(tmp_path):
+    entry = only(discover(tree(tmp_path, "anna/figures/a.png", "anna/hw1.zip")))
+    assert entry.path == tmp_path / "anna" / "hw1.zip"
 
 
 @pytest.mark.parametrize("name", ["anna/hw1/mytorch/x.py", "anna/notebook.ipynb", "anna/theory.py"])

@@ -101,7 +101,7 @@ def test_every_header_that_is_documented_is_known(tmp_path):
         ("name,email\n", "the roster 'roster.csv' names nobody below its first line"),
         (
             "color,size\nred,1\n",
-            "the first line of the roster 'roster.csv' names no column that tells who is who: name, first name and",
+            "the first line of the roster 'roster.csv' names no column that tells who is who: name, ",
         ),
         (
             "name\nM\xfcller".encode("latin-1"),
