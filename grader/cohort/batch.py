@@ -21,7 +21,7 @@ from grader.findings import Findings, findings_from_json, report_of
 from grader.marks import write_keeping_marks
 from grader.plain_text import one_line
 from grader.plan import Plan
-from grader.reports import FORMATS
+from grader.reports import FORMATS, remove_unfinished
 from grader.scoring import Ending
 from grader.scratch import try_lock
 
@@ -227,6 +227,7 @@ class _Batch:
         row = row_of(entry, report, folder / REPORT_NAME)
         recorded = Recorded(replace(row, report=None), fingerprint, plan.rubric.digest)
         self._journal.record(recorded, findings if fingerprint and findings.will_come_again else None)
+        remove_unfinished(folder)
         try:
             kept = write_keeping_marks(report, folder, self._options.formats)
         except UsageError as error:  # somebody's marks for other work are in the way
