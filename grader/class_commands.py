@@ -42,6 +42,7 @@ def batch(
     *,
     out: Annotated[Path, typer.Option(help="Where the journal, the reports and the class's pages go.")],
     roster: Annotated[Path | None, typer.Option(help="A CSV that names the students.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Whose download it is; default: recognised.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at once; default: processors.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler: tcp://HOST:8786.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only this part of the class.")] = None,
@@ -85,6 +86,7 @@ def batch(
     return run.grade(
         _only_folder(folders),
         roster=roster,
+        layout=layout,
         jobs=jobs,
         scheduler=scheduler,
         shard=shard,
