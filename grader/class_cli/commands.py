@@ -64,7 +64,7 @@ def batch(
     fast_data: FastData = True,
 ) -> int:
     """Grade a class into DIR/NAME/report.json; started again, it goes on, and grades only what changed."""
-    from grader.class_run import ClassRun
+    from grader.class_cli.batch import ClassRun
 
     options = grade_options(
         questions=questions,
@@ -100,3 +100,6 @@ def _only_folder(folders: Sequence[Path]) -> Path:
     if len(folders) > 1:
         raise UsageError("`grader batch` takes one folder; `grader batch merge DIR...` puts several together")
     return folders[0]
+
+
+CLASS_COMMANDS = (batch,)

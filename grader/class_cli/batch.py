@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader import pipeline
-from grader.class_terminal import class_progress, print_class
+from grader.class_cli.terminal import class_progress, print_class
 from grader.cohort.batch import BatchOptions, folder_of_batch, how_far, run_batch
 from grader.cohort.discovery import discover
 from grader.cohort.executors import Place, ThisMachine
