@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 
 
 # What a student's kit leaves out: its commands are not offered there.
-_OPTIONAL_COMMANDS = {"bundle": "grader.bundles", "selftest": "grader.selftest"}
+_OPTIONAL_COMMANDS = {
+    "bundle": "grader.bundles",
+    "gradebook": "grader.cohort",
+    "selftest": "grader.selftest",
+}
 
 
 class _Commands(TyperGroup):
@@ -276,6 +280,50 @@ def bundle(
     files = make_bundle(name, out, options)
     typer.echo(f"{out}: {files} files")
     return 0
+
+
+@app.command()
+def gradebook(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the reports of a class are.")],
+    *,
+    template: Annotated[Path, typer.Option(help="The file that Canvas or Moodle let you download.")],
+    out: Annotated[Path, typer.Option(help="The same file with the grades, to upload there.")],
+    column: Annotated[str | None, typer.Option(help="Which column, where several may be meant.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A TOML file: lateness, and which attempt counts.")
+    ] = None,
+    accept: Annotated[str, typer.Option(help="Enter these too: partial, pending, not-a-grade.")] = "",
+    scale: Annotated[
+        str | None, typer.Option(help="Where the maximum differs: proportional or none.")
+    ] = None,
+    comments: Annotated[bool, typer.Option("--comments", help="Fill Moodle's feedback comments.")] = False,
+    feedback: Annotated[Path | None, typer.Option(help="A zip of each student's report, for Moodle.")] = None,
+    feedback_format: Annotated[str, typer.Option(help="html, markdown, or both with a comma.")] = "html",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> int:
+    """Fill the grades into the gradebook file of Canvas or Moodle; nothing else in it changes."""
+    from grader import gradebook_terminal, terminal
+    from grader.cohort.gradebook import fill_gradebook
+    from grader.cohort.gradebook_records import GradebookOptions
+    from grader.cohort.policy_file import read_policy
+
+    options = GradebookOptions(
+        template=template,
+        out=out,
+        column=column,
+        policy=read_policy(policy) if policy is not None else None,
+        accept=frozenset(_names(accept)),
+        scale=scale,
+        comments=comments,
+        feedback=feedback,
+        feedback_formats=_names(feedback_format),
+    )
+    filled = fill_gradebook(folder, options)
+    if as_json:
+        typer.echo(gradebook_terminal.gradebook_as_json(filled))
+    else:
+        gradebook_terminal.print_gradebook(terminal.make_console(), filled)
+    return int(not filled.is_whole)
 
 
 @app.command()

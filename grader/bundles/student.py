@@ -36,7 +36,10 @@ _FOLDER = f"grader/assignments/{ASSIGNMENT}"
 _PACKAGE = f"grader.assignments.{ASSIGNMENT}"
 # What judges the grader, and what makes bundles: both know what is right. Commands of theirs are not offered
 # where they are not installed.
-_LEFT_OUT = ("grader/selftest/", "grader/selftest_terminal.py", "grader/bundles/")
+_LEFT_OUT = (
+    *("grader/selftest/", "grader/selftest_terminal.py", "grader/bundles/"),
+    *("grader/cohort/", "grader/gradebook_terminal.py"),
+)
 _INSTRUCTIONS = "files/student/START_HERE.md"
 
 

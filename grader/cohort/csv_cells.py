@@ -105,11 +105,11 @@ def decoded(data: bytes, name: str) -> tuple[str, str, bytes]:
 
 
 def read_table(text: str, delimiter: str, *, encoding: str = "utf-8", bom: bytes = b"") -> Table:
-    """Split a text into lines and cells so that joining them again gives the same text, whatever it is."""
+    """Split a text into lines and cells, so that joining them gives the same text again, whatever it is."""
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ValueError(f"{delimiter!r} separates no cells")
-    # A quoted part, closed or not, and what follows it; else all up to the next delimiter or line end. Nothing
-    # of it can be read in two ways, so that long cells cost no more than their length.
+    # A quoted part, closed or not, and what follows it; else all up to the next delimiter or line end.
+    # Nothing of it can be read in two ways, so that long cells cost no more than their length.
     mark = re.escape(delimiter)
     plain = f"[^{mark}\r\n]*"
     cell = re.compile(f'("{_INSIDE}(?:"{plain})?|{plain})({mark}|\r\n|\r|\n|\\Z)')
@@ -143,7 +143,7 @@ def is_unclosed(raw: str) -> bool:
 
 
 def raw_of(value: str, *, like: str, delimiter: str) -> str:
-    """Return a cell's text for a value: in quotes where the cell it replaces had them, or where it needs them."""
+    """Return a cell's text for a value: quoted where the cell that it replaces was, or where it must be."""
     needs_quotes = any(character in value for character in (delimiter, '"', "\r", "\n"))
     if needs_quotes or like.startswith('"'):
         return '"' + value.replace('"', '""') + '"'

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
+from itertools import pairwise
 from typing import Literal
 
 from grader.errors import UsageError
@@ -35,8 +36,8 @@ class Step:
 class Policy:
     """A course's rules; each is checked to be one by which later never scores more.
 
-    `due` is None where each entry's own due date counts. Of `percent_per_day`, `points_per_day` and `steps` at
-    most one is given. `at_most` is the most that lateness costs, in percent or in points as the rule is.
+    `due` is None where each entry's own due date counts. Of `percent_per_day`, `points_per_day` and `steps`
+    at most one is given. `at_most` is the most that lateness costs, in percent or in points as the rule is.
     """
 
     due: datetime | None = None
@@ -222,7 +223,7 @@ def _require_rising(steps: tuple[Step, ...]) -> None:
         _require(
             step.percent.is_finite() and 0 <= step.percent <= _HUNDRED, "a step's percent is from 0 to 100"
         )
-    for earlier, later in zip(steps, steps[1:], strict=False):
+    for earlier, later in pairwise(steps):
         _require(earlier.after < later.after, "the steps' hours go up from one to the next")
         _require(earlier.percent <= later.percent, "a later step cannot cost less than an earlier one")
 

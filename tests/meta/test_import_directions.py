@@ -13,7 +13,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 # Highest first. A module may import from its own row and the rows below it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "terminal", "selftest_terminal", "doctor", "endings"})
-    | frozenset({"self_check", "watching", "interactive", "notebook_view", "editor_tests"}),
+    | frozenset(
+        {"gradebook_terminal", "self_check", "watching", "interactive", "notebook_view", "editor_tests"}
+    ),
     frozenset({"selftest", "bundles"}),
     frozenset({"cohort"}),
     frozenset({"pipeline", "session", "marks", "remembered"}),
@@ -21,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
-    frozenset({"model", "settings", "records", "plain_text", "scratch", "memory"}),
+    frozenset({"model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"}),
     frozenset({"errors", "distribution", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names
