@@ -39,7 +39,7 @@ def write_feedback(path: Path, entered: Sequence[Entered], formats: Sequence[str
 
 def folder_of(entered: Entered) -> str:
     """Return the folder of a student, as Moodle names it."""
-    name = " ".join(_NOT_IN_NAMES.sub(" ", one_line(entered.who)).split())
+    name = " ".join(_NOT_IN_NAMES.sub(" ", one_line(entered.name)).split())
     cut = name.encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .~-")
     return f"{cut or 'Participant'}_{entered.lms_id}_{_SUFFIX}"
 

@@ -5,7 +5,7 @@ What is no grade, what waits for a person, and whom nothing identifies beyond do
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -61,8 +61,9 @@ def fill_gradebook(folder: Path, options: GradebookOptions) -> Gradebook:
     if options.comments and template.comments is None:
         raise UsageError(f"{one_line(options.template.name)} has no column of feedback comments")
     attempts, unmatched = _attempts(folder, template, options.accept)
+    called = _called(template)
     found = [
-        _decided(line, attempts[line.number], template, options)
+        _decided(line, called[line.number], attempts[line.number], template, options)
         for line in template.lines
         if line.number in attempts
     ]
@@ -77,9 +78,7 @@ def fill_gradebook(folder: Path, options: GradebookOptions) -> Gradebook:
         entered=entered,
         refused=tuple(each for each in found if isinstance(each, LeftAlone)),
         unmatched=tuple(unmatched),
-        without=tuple(
-            line.student.name or line.student.key for line in template.lines if line.number not in attempts
-        ),
+        without=tuple(who for number, who in called.items() if number not in attempts),
         comments=len(comments),
         comments_kept=kept,
         feedback=sum(each.lms_id is not None for each in entered) if options.feedback is not None else 0,
@@ -133,7 +132,7 @@ def _attempt(row: Row, by: str, accept: frozenset[str]) -> _Attempt:
     raw = report.score if report is not None else None
     facts = Facts(
         raw=raw or Decimal(0),
-        max_score=report.rubric_max_score if report is not None else Decimal(0),
+        max_score=report.max_score if report is not None else Decimal(0),
         attempt=row.entry.attempt,
         submitted_at=row.entry.submitted_at,
         due_at=row.entry.due_at,
@@ -158,24 +157,47 @@ def refusal_of(report: Report, accept: frozenset[str]) -> str | None:
         return (
             f"no score ({report.status}), which is not a zero: {report.status_reason or 'nothing was scored'}"
         )
-    if max(report.score, report.rubric_max_score) > _MOST_POINTS:
+    if max(report.score, report.max_score) > _MOST_POINTS:
         return "no assignment is worth so many points"
-    if not report.environment.is_grade and "not-a-grade" not in accept:
-        note = report.environment.note or "a self-check"
-        return f"the report says that it is not a grade: {note} (--accept not-a-grade)"
-    if report.status == "partial" and "partial" not in accept:
-        return f"{report.status_reason or 'not all of it was run'} (--accept partial)"
-    if report.pending and "pending" not in accept:
-        return f"{points(report.pending)} points wait for a person to mark (--accept pending)"
-    return None
+    doubts = {name: told for name, told in _doubts(report).items() if name not in accept}
+    return f"{'; '.join(doubts.values())} (--accept {','.join(doubts)})" if doubts else None
+
+
+def _doubts(report: Report) -> dict[str, str]:
+    """Say what speaks against entering a report, by the word with which a person accepts it."""
+    doubts: dict[str, str] = {}
+    if report.status == "partial":
+        doubts["partial"] = report.status_reason or "not all of it was run"
+    if report.pending:
+        doubts["pending"] = f"{points(report.pending)} points wait for a person to mark"
+    if not report.environment.is_grade:
+        doubts["not-a-grade"] = (
+            f"the report says that it is not a grade: {report.environment.note or 'a self-check'}"
+        )
+    return doubts
+
+
+def _called(template: Template) -> dict[int, str]:
+    """Return what each line's student is called: two of one name also by their numbers."""
+    names = {line.number: line.student.name or line.student.key for line in template.lines}
+    counts = Counter(names.values())
+    return {
+        line.number: names[line.number]
+        if counts[names[line.number]] == 1
+        else f"{names[line.number]} ({line.student.lms_id or line.student.key})"
+        for line in template.lines
+    }
 
 
 def _decided(
-    line: TemplateLine, attempts: Sequence[_Attempt], template: Template, options: GradebookOptions
+    line: TemplateLine,
+    who: str,
+    attempts: Sequence[_Attempt],
+    template: Template,
+    options: GradebookOptions,
 ) -> Entered | LeftAlone:
     """Return what goes into a student's cell, or why nothing does."""
     policy = options.policy or Policy()
-    who = line.student.name or line.student.key
     usable = [each for each in attempts if each.refusal is None]
     eligible = usable if policy.attempts == "best" and usable else attempts
     label = chosen(policy, [(each.label, each.facts) for each in eligible])
@@ -184,14 +206,16 @@ def _decided(
         return LeftAlone(who=who, label=names, reason="which of the attempts counts cannot be told")
     attempt = next(each for each in eligible if each.label == label)
     verdict = judge(policy, attempt.facts)
-    reason = f"{who} {line.kept}" if line.kept else attempt.refusal
+    reason = line.kept or attempt.refusal
     if reason is None and verdict.final is None:
         reason = verdict.note
     if reason is not None or verdict.final is None:
         return LeftAlone(who=who, label=label, reason=reason or "")
     scaled = _scaled(verdict.final, attempt, template, options)
     if template.max_score is not None and scaled > template.max_score:
-        reason = f"{points(scaled)} is more than {template.place}'s maximum, {points(template.max_score)}"
+        reason = (
+            f"{points(scaled)} is more than the maximum in {template.place}, {points(template.max_score)}"
+        )
         return LeftAlone(who=who, label=label, reason=reason)
     before = template.before(line)
     is_same = number_in(before) == scaled
@@ -203,6 +227,7 @@ def _decided(
     return Entered(
         line=line.number,
         who=who,
+        name=line.student.name or line.student.key,
         lms_id=line.student.lms_id,
         label=label,
         by=attempt.by,

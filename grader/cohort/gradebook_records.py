@@ -32,10 +32,14 @@ class GradebookOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """A cell that holds a grade now: `raw` and `final` in the report's points, `cell` in the template's."""
+    """A cell that holds a grade now: `raw` and `final` in the report's points, `cell` in the template's.
+
+    `who` is the name, with the place's number where others have the same name.
+    """
 
     line: int
     who: str
+    name: str
     lms_id: str | None
     label: str
     by: str

@@ -48,9 +48,10 @@ class Directory:
         """Look for the label of a submission of which nothing else is known: it may be any one of these."""
         if any((student.name, student.email, student.sid, student.login, student.lms_id)):
             return Match(problem="the template has no line for them")
-        found = {
-            line.number: Match(line, kind) for kind in _KINDS for line in self._lines(kind, [student.key])
-        }
+        found: dict[int, Match] = {}
+        for kind in _KINDS:
+            for line in self._lines(kind, [student.key]):
+                found.setdefault(line.number, Match(line, kind))
         if len(found) > 1:
             return Match(problem=f"{len(found)} lines of the template fit this label")
         return next(iter(found.values()), Match(problem="the template has no line for them"))

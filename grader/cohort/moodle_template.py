@@ -67,7 +67,7 @@ def moodle_template(table: Table, name: str, wanted: str | None) -> Template:
     maximum = _maximum_column(table, numbers)
     column = _grade_column(table, name, wanted, maximum)
     for number in numbers:
-        require_whole(table, number, column, name)
+        require_whole(table, number, max(column, maximum or 0), name)
     most = {number_in(value) for value in _values(table, numbers, maximum)}
     if len(most) > 1:
         raise UsageError(f"{name} is damaged: its maximum grade is not the same in all lines")
