@@ -8,6 +8,7 @@ before the points possible; "EX" is an excused student, "N/A" one to whom the as
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from grader.cohort.csv_cells import Table
 from grader.cohort.model import Student
@@ -35,15 +36,27 @@ _NUMBERS = {"SIS User ID": "sid", "SIS Login ID": "login", "Section": "section"}
 def is_canvas(table: Table) -> bool:
     """Whether the header begins as Canvas' does."""
     header = table.header
-    return "Student" in header[0] or header[:2] == ("LastName", "FirstName")
+    place = _id_column(header)
+    return _has_students(header) and place < len(header) and "ID" in header[place]
+
+
+def is_damaged_canvas(table: Table) -> bool:
+    """Whether the header begins as Canvas' does, but for the column of numbers."""
+    return len(table.header) > 1 and _has_students(table.header)
+
+
+def _has_students(header: Sequence[str]) -> bool:
+    return "Student" in header[0] or tuple(header[:2]) == ("LastName", "FirstName")
+
+
+def _id_column(header: Sequence[str]) -> int:
+    return 2 if header[0] == "LastName" else 1
 
 
 def canvas_template(table: Table, name: str, wanted: str | None) -> Template:
     """Find the assignment's column and the students; raise UsageError where that cannot be done."""
     header = table.header
-    id_column = 2 if header[0] == "LastName" else 1
-    if len(header) <= id_column or "ID" not in header[id_column]:
-        raise UsageError(f"{name} has no column 'ID' beside the students' names: export the gradebook again")
+    id_column = _id_column(header)
     section = next((number for number, title in enumerate(header) if "Section" in title), None)
     if section is None:
         raise UsageError(f"{name} has no column 'Section': export the gradebook from Canvas again")

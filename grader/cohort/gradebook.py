@@ -212,10 +212,8 @@ def _decided(
     if reason is not None or verdict.final is None:
         return LeftAlone(who=who, label=label, reason=reason or "")
     scaled = _scaled(verdict.final, attempt, template, options)
-    if template.max_score is not None and scaled > template.max_score:
-        reason = (
-            f"{points(scaled)} is more than the maximum in {template.place}, {points(template.max_score)}"
-        )
+    if template.place == "Moodle" and template.max_score is not None and scaled > template.max_score:
+        reason = f"{points(scaled)} is more than {points(template.max_score)}, which Moodle would ignore"
         return LeftAlone(who=who, label=label, reason=reason)
     before = template.before(line)
     is_same = number_in(before) == scaled

@@ -78,7 +78,7 @@ def moodle_template(table: Table, name: str, wanted: str | None) -> Template:
         table=table,
         column=column,
         title=table.header[column],
-        lines=tuple(_line(table, number, name_column) for number in numbers),
+        lines=tuple(_line(table, number, name_column, column) for number in numbers),
         max_score=most.pop(),
         decimal_mark=decimal_mark_of(_values(table, numbers, column), _values(table, numbers, maximum)),
         comments=comments[-1] if comments else None,
@@ -168,7 +168,7 @@ def _grade_column(table: Table, name: str, wanted: str | None, maximum: int | No
     return column
 
 
-def _line(table: Table, number: int, name_column: int | None) -> TemplateLine:
+def _line(table: Table, number: int, name_column: int | None, grade: int) -> TemplateLine:
     line = table.lines[number]
     found = _PARTICIPANT.fullmatch(line.value(_IDENTIFIER))
     values = [line.value(column).strip() for column in range(len(line.cells))]
@@ -176,7 +176,8 @@ def _line(table: Table, number: int, name_column: int | None) -> TemplateLine:
     student = Student(
         key=values[_IDENTIFIER],
         name=name or None,
-        email=next((value for value in values if _ADDRESS.fullmatch(value)), None),
+        # Only before the grade: after it comes what students wrote, another's address, say.
+        email=next((value for value in values[:grade] if _ADDRESS.fullmatch(value)), None),
         sid=_first(values, _known(table, _ID_NUMBER)),
         login=_first(values, _known(table, _USER_NAME)),
         lms_id=found["id"] if found else None,

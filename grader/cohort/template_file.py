@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader.cohort.canvas_template import canvas_template, is_canvas
+from grader.cohort.canvas_template import canvas_template, is_canvas, is_damaged_canvas
 from grader.cohort.csv_cells import DELIMITERS, MAX_TABLE_BYTES, Table, decoded, is_unclosed, read_table
 from grader.cohort.moodle_template import is_moodle, moodle_template
 from grader.cohort.template import Template
@@ -33,11 +33,13 @@ def template_of(data: bytes, name: str, column: str | None = None) -> Template:
     tables = [read_table(text, delimiter, encoding=encoding, bom=bom) for delimiter in DELIMITERS]
     tables.sort(key=lambda table: -len(table.header))  # of equals, the earlier delimiter
     for table in tables:
-        if is_canvas(table) and len(table.header) > 1:
+        if is_canvas(table):
             return canvas_template(_checked(table, name), name, column)
     for table in tables:
         if is_moodle(table) and len(table.header) > 1:
             return moodle_template(_checked(table, name), name, column)
+    if any(map(is_damaged_canvas, tables)):
+        raise UsageError(f"{name} has no column 'ID' beside the students' names: export the gradebook again")
     raise UsageError(
         f"{name} is neither Canvas' gradebook (first columns: Student, ID) nor Moodle's grading worksheet"
         " (a column of 'Participant 12345'): download it from the course again"

@@ -194,11 +194,15 @@ class TestScale:
         _, cells = place.fill(CANVAS, {"zoe": report("0.35")}, column="102", scale=scale)
         assert cells == {(6, 7): cell}
 
-    def test_more_than_the_maximum_is_not_entered(self, place):
+    def test_more_than_the_maximum_is_entered_where_the_place_takes_it(self, place):
         text = CANVAS.replace(",0.70,", ",0.20,")
-        filled, cells = place.fill(text, {"zoe": report("0.35")}, column="101", scale="none")
+        _, cells = place.fill(text, {"zoe": report("0.35")}, column="101", scale="none")
+        assert cells == {(6, 6): "0.35"}
+
+    def test_more_than_moodles_maximum_is_not_entered(self, place):
+        filled, cells = place.fill(MOODLE_DE.replace("0,70", "0,20"), {"501": report("0.35")}, scale="none")
         assert cells == {}
-        assert filled.refused[0].reason == "0.35 is more than the maximum in Canvas, 0.2"
+        assert filled.refused[0].reason == "0.35 is more than 0.2, which Moodle would ignore"
 
     def test_a_scale_that_is_none_is_one_sentence(self, place):
         with pytest.raises(UsageError, match="--scale is one of proportional, none"):

@@ -150,6 +150,13 @@ class TestMoodle:
         )
         assert [line.names for line in moodle(text).lines] == [(), ()]
 
+    def test_an_address_that_a_student_wrote_as_an_answer_is_not_taken_for_theirs(self):
+        text = (
+            "Identifier,Full name,Status,Grade,Maximum grade,Online text\n"
+            "Participant 1,Ann,Submitted,,70.00,victim@uni.edu\nParticipant 2,Ben,Submitted,,70.00,x\n"
+        )
+        assert [line.student.email for line in moodle(text).lines] == [None, None]
+
     def test_blank_lines_are_nobodys(self):
         assert len(moodle(MOODLE_DE + "\n\n").lines) == 4
 
