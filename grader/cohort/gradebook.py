@@ -23,7 +23,7 @@ from grader.cohort.gradebook_records import (
     LeftAlone,
 )
 from grader.cohort.lateness import Facts, Policy, chosen, judge
-from grader.cohort.matching import Directory
+from grader.cohort.line_matching import Directory
 from grader.cohort.model import Row, Student
 from grader.cohort.rows import read_rows
 from grader.cohort.template import Template, TemplateLine, number_in, number_text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grader.cohort.matching import Directory
+from grader.cohort.line_matching import Directory
 from grader.cohort.model import Student
 from grader.cohort.template import TemplateLine
 
