@@ -16,6 +16,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from grader import class_commands
+from grader.cli_options import (
+    DataDir,
+    Device,
+    FastData,
+    Formats,
+    MinIsolation,
+    Profile,
+    Questions,
+    RubricFile,
+    Sandbox,
+    Seed,
+    WithoutExperiments,
+    formats_in,
+    grade_options,
+)
 from grader.distribution import NAME as INSTALLATION
 from grader.endings import (
     DEBUG_FLAG,
@@ -41,8 +57,9 @@ if TYPE_CHECKING:
 # What a student's kit leaves out: its commands are not offered there.
 _OPTIONAL_COMMANDS = {
     "bundle": "grader.bundles",
-    "gradebook": "grader.cohort",
     "selftest": "grader.selftest",
+    "batch": "grader.cohort",
+    "gradebook": "grader.cohort",
 }
 
 
@@ -80,11 +97,6 @@ app = typer.Typer(
 data_app = typer.Typer(help="The data sets: MNIST and BloodMNIST.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where full data sets are kept.")]
-Profile = Annotated[str | None, typer.Option(help="Which data: sample (embedded) or full.")]
-Sandbox = Annotated[str, typer.Option(help="auto, or one of those that `grader doctor` lists.")]
-RubricFile = Annotated[Path | None, typer.Option("--rubric", help="A rubric of your own.")]
-
 
 @app.callback(invoke_without_command=True)
 def start(
@@ -111,43 +123,35 @@ def grade(
     *,
     out: Annotated[Path, typer.Option(help="Where reports go.")] = Path("report"),
     profile: Profile = None,
-    questions: Annotated[str, typer.Option(help="Only these: q6.1,q6.2 or a whole problem, q6.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    questions: Questions = "",
+    device: Device = "auto",
     sandbox: Sandbox = "",
-    min_isolation: Annotated[int, typer.Option(help="Below 2 the report is not a grade.")] = 2,
+    min_isolation: MinIsolation = 2,
     rubric: RubricFile = None,
-    seed: Annotated[int | None, typer.Option(help="Give every submission the same inputs.")] = None,
+    seed: Seed = None,
     min_score: Annotated[float | None, typer.Option(help="Exit with 1 below this score.")] = None,
-    report_format: Annotated[str, typer.Option("--format", help="More formats, with commas.")] = "json",
+    report_format: Formats = "json",
     data_dir: DataDir = None,
-    without_experiments: Annotated[
-        bool, typer.Option("--without-experiments", help="Leave what needs PyTorch not run.")
-    ] = False,
-    fast_data: Annotated[
-        bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
-    ] = True,
+    without_experiments: WithoutExperiments = False,
+    fast_data: FastData = True,
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
     from grader.marks import require_own_marks, write_keeping_marks
     from grader.reports import ensure_writable, left_out, unscored_sentence
-    from grader.settings import installation_secret, read_settings
 
-    settings = read_settings()
-    formats = _formats(report_format)
-    options = pipeline.GradeOptions(
-        assignment=pipeline.HW1,
-        questions=_names(questions),
-        profile=profile or settings.profile,
+    formats = formats_in(report_format)
+    options = grade_options(
+        questions=questions,
+        profile=profile,
         device=device,
-        sandbox=sandbox or settings.sandbox,
+        sandbox=sandbox,
         min_isolation=min_isolation,
         rubric=rubric,
         seed=seed,
-        data_dir=data_dir or settings.data_dir,
+        data_dir=data_dir,
         fast_data=fast_data,
         without_experiments=without_experiments,
-        course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
     folders = output_folders(submissions, out)
     for folder in folders.values():
@@ -283,50 +287,6 @@ def bundle(
 
 
 @app.command()
-def gradebook(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the reports of a class are.")],
-    *,
-    template: Annotated[Path, typer.Option(help="The file that Canvas or Moodle let you download.")],
-    out: Annotated[Path, typer.Option(help="The same file with the grades, to upload there.")],
-    column: Annotated[str | None, typer.Option(help="Which column, where several may be meant.")] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="A TOML file: lateness, and which attempt counts.")
-    ] = None,
-    accept: Annotated[str, typer.Option(help="Enter these too: partial, pending, not-a-grade.")] = "",
-    scale: Annotated[
-        str | None, typer.Option(help="Where the maximum differs: proportional or none.")
-    ] = None,
-    comments: Annotated[bool, typer.Option("--comments", help="Fill Moodle's feedback comments.")] = False,
-    feedback: Annotated[Path | None, typer.Option(help="A zip of each student's report, for Moodle.")] = None,
-    feedback_format: Annotated[str, typer.Option(help="html, markdown, or both with a comma.")] = "html",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
-) -> int:
-    """Fill the grades into the gradebook file of Canvas or Moodle; nothing else in it changes."""
-    from grader import gradebook_terminal, terminal
-    from grader.cohort.gradebook import fill_gradebook
-    from grader.cohort.gradebook_records import GradebookOptions
-    from grader.cohort.policy_file import read_policy
-
-    options = GradebookOptions(
-        template=template,
-        out=out,
-        column=column,
-        policy=read_policy(policy) if policy is not None else None,
-        accept=frozenset(_names(accept)),
-        scale=scale,
-        comments=comments,
-        feedback=feedback,
-        feedback_formats=_names(feedback_format),
-    )
-    filled = fill_gradebook(folder, options)
-    if as_json:
-        typer.echo(gradebook_terminal.gradebook_as_json(filled))
-    else:
-        gradebook_terminal.print_gradebook(terminal.make_console(), filled)
-    return int(not filled.is_whole)
-
-
-@app.command()
 def doctor(*, data_dir: DataDir = None) -> int:
     """Show what is available on this machine, and what would help."""
     from grader import terminal
@@ -394,6 +354,10 @@ def data_import(
     from grader.settings import read_settings
 
     return _print_data(import_folder(folder, data_dir or read_settings().data_dir))
+
+
+app.command()(class_commands.batch)
+app.command()(class_commands.gradebook)
 
 
 def main() -> None:
@@ -497,18 +461,6 @@ def _exit_code(graded: Graded, min_score: float | None) -> int:
     score = graded.report.score
     is_below = min_score is not None and (score is None or float(score) < min_score)
     return graded.exit_code or int(is_below)
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    from grader.reports import require_formats
-
-    names = _names(text)
-    require_formats(names)
-    return names
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _name_at(real: Path, depth: int) -> str:

@@ -144,7 +144,7 @@ def _attempt(row: Row, by: str, accept: frozenset[str]) -> _Attempt:
 def _report_of(row: Row) -> tuple[Report | None, str | None]:
     """Return a row's report, or why there is none: from its own file, since a person may mark it later."""
     if row.report is None:
-        return None, f"there is no report: {row.reason or row.status}"
+        return None, f"nothing was graded: {row.reason or row.status}"
     try:
         return read_report_file(row.report), None
     except UsageError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from grader.cohort.layouts.layout import alike
 from grader.cohort.model import Student
 from grader.cohort.template import TemplateLine
 from grader.plain_text import one_line
@@ -42,15 +42,15 @@ class Directory:
                 return Match(problem=f"the template has this {kind} with another {other}")
             if found:
                 return Match(found[0], kind)
-        return self._by_key(student)
+        return self._by_label(student)
 
-    def _by_key(self, student: Student) -> Match:
-        """Look for the label of a submission of which nothing else is known: it may be any one of these."""
-        if any((student.name, student.email, student.sid, student.login, student.lms_id)):
+    def _by_label(self, student: Student) -> Match:
+        """Look for the name of a file or folder, of which nothing else is known: it may be any one of these."""
+        if any((student.email, student.sid, student.login, student.lms_id)):
             return Match(problem="the template has no line for them")
         found: dict[int, Match] = {}
         for kind in _KINDS:
-            for line in self._lines(kind, [student.key]):
+            for line in self._lines(kind, [student.name or student.key]):
                 found.setdefault(line.number, Match(line, kind))
         if len(found) > 1:
             return Match(problem=f"{len(found)} lines of the template fit this label")
@@ -64,7 +64,7 @@ class Directory:
 
 def folded(text: str) -> str:
     """Return a text as it is compared: one way to write each letter, without case and needless space."""
-    return " ".join(unicodedata.normalize("NFKC", one_line(text)).casefold().split())
+    return alike(" ".join(one_line(text).split()))
 
 
 def name_variants(name: str | None) -> tuple[str, ...]:

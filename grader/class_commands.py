@@ -1,0 +1,143 @@
+"""The commands for a whole class: arguments in, exit code out."""
+
+# ruff: noqa: PLC0415 -- modules load inside commands, so that --help is quick
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grader.cli_options import (
+    DataDir,
+    Device,
+    FastData,
+    Formats,
+    MinIsolation,
+    Profile,
+    Questions,
+    RubricFile,
+    Sandbox,
+    Seed,
+    WithoutExperiments,
+    formats_in,
+    grade_options,
+    names_in,
+)
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+MERGE = "merge"
+
+
+def batch(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="FOLDER", help="What a class handed in; or `merge` and folders of batches."),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Where the journal, the reports and the class's pages go.")],
+    roster: Annotated[Path | None, typer.Option(help="A CSV that names the students.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at once; default: processors.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler: tcp://HOST:8786.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only this part of the class.")] = None,
+    only: Annotated[str, typer.Option(help="Only these submissions or students, with commas.")] = "",
+    since: Annotated[str | None, typer.Option(help="Only what was handed in since this date.")] = None,
+    retry_faults: Annotated[
+        bool, typer.Option("--retry-faults", help="Try again what failed through no student's fault.")
+    ] = False,
+    profile: Profile = None,
+    questions: Questions = "",
+    device: Device = "auto",
+    sandbox: Sandbox = "",
+    min_isolation: MinIsolation = 2,
+    rubric: RubricFile = None,
+    seed: Seed = None,
+    report_format: Formats = "json",
+    data_dir: DataDir = None,
+    without_experiments: WithoutExperiments = False,
+    fast_data: FastData = True,
+) -> int:
+    """Grade a class into DIR/NAME/report.json; started again, it goes on, and grades only what changed."""
+    from grader.class_run import ClassRun
+
+    options = grade_options(
+        questions=questions,
+        profile=profile,
+        device=device,
+        sandbox=sandbox,
+        min_isolation=min_isolation,
+        rubric=rubric,
+        seed=seed,
+        data_dir=data_dir,
+        fast_data=fast_data,
+        without_experiments=without_experiments,
+    )
+    run = ClassRun(options, out, formats_in(report_format))
+    if folders[0] == Path(MERGE):
+        return run.merge(folders[1:])
+    if jobs is not None and scheduler is not None:
+        raise UsageError("--jobs is for this machine, and --scheduler for others; give one of them")
+    return run.grade(
+        _only_folder(folders),
+        roster=roster,
+        jobs=jobs,
+        scheduler=scheduler,
+        shard=shard,
+        only=names_in(only),
+        since=since,
+        retries_faults=retry_faults,
+    )
+
+
+def gradebook(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the reports of a class are.")],
+    *,
+    template: Annotated[Path, typer.Option(help="The file that Canvas or Moodle let you download.")],
+    out: Annotated[Path, typer.Option(help="The same file with the grades, to upload there.")],
+    column: Annotated[str | None, typer.Option(help="Which column, where several may be meant.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A TOML file: lateness, and which attempt counts.")
+    ] = None,
+    accept: Annotated[str, typer.Option(help="Enter these too: partial, pending, not-a-grade.")] = "",
+    scale: Annotated[
+        str | None, typer.Option(help="Where the maximum differs: proportional or none.")
+    ] = None,
+    comments: Annotated[bool, typer.Option("--comments", help="Fill Moodle's feedback comments.")] = False,
+    feedback: Annotated[Path | None, typer.Option(help="A zip of each student's report, for Moodle.")] = None,
+    feedback_format: Annotated[str, typer.Option(help="html, markdown, or both with a comma.")] = "html",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> int:
+    """Fill the grades into the gradebook file of Canvas or Moodle; nothing else in it changes."""
+    from grader import gradebook_terminal, terminal
+    from grader.cohort.gradebook import fill_gradebook
+    from grader.cohort.gradebook_records import GradebookOptions
+    from grader.cohort.policy_file import read_policy
+
+    options = GradebookOptions(
+        template=template,
+        out=out,
+        column=column,
+        policy=read_policy(policy) if policy is not None else None,
+        accept=frozenset(names_in(accept)),
+        scale=scale,
+        comments=comments,
+        feedback=feedback,
+        feedback_formats=names_in(feedback_format),
+    )
+    filled = fill_gradebook(folder, options)
+    if as_json:
+        typer.echo(gradebook_terminal.gradebook_as_json(filled))
+    else:
+        gradebook_terminal.print_gradebook(terminal.make_console(), filled)
+    return int(not filled.is_whole)
+
+
+def _only_folder(folders: Sequence[Path]) -> Path:
+    if len(folders) > 1:
+        raise UsageError("`grader batch` takes one folder; `grader batch merge DIR...` puts several together")
+    return folders[0]
