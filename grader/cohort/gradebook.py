@@ -143,6 +143,8 @@ def _attempt(row: Row, by: str, accept: frozenset[str]) -> _Attempt:
 
 def _report_of(row: Row) -> tuple[Report | None, str | None]:
     """Return a row's report, or why there is none: from its own file, since a person may mark it later."""
+    if row.report is None and row.score is not None:
+        return None, "its report was not written; grade the class again, which goes on from there"
     if row.report is None:
         return None, f"nothing was graded: {row.reason or row.status}"
     try:

@@ -45,7 +45,7 @@ class Directory:
         return self._by_label(student)
 
     def _by_label(self, student: Student) -> Match:
-        """Look for the name of a file or folder, of which nothing else is known: it may be any one of these."""
+        """Look for the name of a file or folder of which nothing else is known: it may be any of these."""
         if any((student.email, student.sid, student.login, student.lms_id)):
             return Match(problem="the template has no line for them")
         found: dict[int, Match] = {}

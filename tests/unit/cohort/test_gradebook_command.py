@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from grader import cli
+from grader.cohort.journal import Journal, Recorded
+from grader.cohort.model import Entry, Row, Student
+from grader.cohort.rows import row_of, stamp_of, written_text
+from grader.reports.to_json import read_report_file
 from tests.contract.report_samples import HOSTILE, hostile, partial
-from tests.unit.cohort.class_samples import CANVAS, different_cells, report, write_class
+from tests.unit.cohort.class_samples import CANVAS, MOODLE_DE, different_cells, report, write_class
 
 
 @pytest.fixture
@@ -88,3 +94,34 @@ def test_hostile_names_and_reasons_are_printed_as_text(tmp_path, capfd):
     for mark in ("\x1b", "\x9b", "\u202e", "##["):
         assert mark not in told.out + told.err
     assert not any(line.lstrip().startswith("::") for line in told.out.splitlines())
+
+
+def test_of_a_batch_people_and_times_are_those_of_its_journal(tmp_path, capfd):
+    due = datetime(2026, 10, 1, 12, tzinfo=UTC)
+    folder, template = tmp_path / "class", tmp_path / "moodle.csv"
+    template.write_bytes(MOODLE_DE.encode())
+    write_class(folder, early=report("0.7"), late=report("0.6"))
+    with Journal(folder, assignment="tiny") as journal:
+        for label, lms_id, hours in (("early", "501", -1), ("late", "502", 30), ("empty", "504", 0)):
+            entry = Entry(
+                label=label,
+                path=Path(label),
+                students=(Student(key=f"lms_id:{lms_id}", lms_id=lms_id),),
+                submitted_at=due + timedelta(hours=hours),
+                due_at=due,
+            )
+            path = folder / label / "report.json"
+            row, written = Row(entry=entry, status="odd", reason="an empty folder"), None
+            if path.exists():
+                row = row_of(entry, read_report_file(path), path)
+                written = written_text((), stamp_of(path))
+            journal.record(Recorded(row, written=written))
+    policy = tmp_path / "late.toml"
+    policy.write_text("percent_per_day = 10\n")
+    out = tmp_path / "filled.csv"
+    arguments = ["gradebook", str(folder), "--template", str(template), "--policy", str(policy)]
+    assert cli.run([*arguments, "--out", str(out)]) == 1
+    assert different_cells(MOODLE_DE.encode(), out.read_bytes()) == {(1, 4): "0,7", (2, 4): "0,48"}
+    told = capfd.readouterr().out
+    assert "1 d 6 h late: minus 20 % of" in " ".join(told.split())
+    assert "Lou Late (empty): nothing was graded: an empty folder" in told
