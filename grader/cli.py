@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 
 
 # What a student's kit leaves out: its commands are not offered there.
-_OPTIONAL_COMMANDS = {"bundle": "grader.bundles", "selftest": "grader.selftest"}
+_OPTIONAL_COMMANDS = {
+    "bundle": "grader.bundles",
+    "class-report": "grader.cohort",
+    "comment": "grader.cohort",
+    "selftest": "grader.selftest",
+}
 
 
 class _Commands(TyperGroup):
@@ -79,6 +84,7 @@ app.add_typer(data_app, name="data")
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where full data sets are kept.")]
 Profile = Annotated[str | None, typer.Option(help="Which data: sample (embedded) or full.")]
 Sandbox = Annotated[str, typer.Option(help="auto, or one of those that `grader doctor` lists.")]
+ClassFolder = Annotated[Path, typer.Argument(metavar="DIR", help="What a class was graded into.")]
 RubricFile = Annotated[Path | None, typer.Option("--rubric", help="A rubric of your own.")]
 
 
@@ -210,6 +216,38 @@ def mark(
 
     changed = marks.mark(report, question, points, by=by, comment=comment, part=part)
     terminal.print_mark(terminal.make_console(), changed)
+    return 0
+
+
+@app.command("class-report")
+def class_report(
+    folder: ClassFolder,
+    *,
+    out: Annotated[Path | None, typer.Option(help="The page; default: class.html in DIR.")] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Numbers in place of names.")] = False,
+) -> int:
+    """Write a page about a whole class: scores, checks, the same failures, what is left to do."""
+    from grader.cohort.class_report import write_class_report
+
+    typer.echo(write_class_report(folder, out, anonymous=anonymous))
+    return 0
+
+
+@app.command()
+def comment(
+    folder: ClassFolder,
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="As `grader class-report` lists them.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What they are told; empty: take it back.")],
+    *,
+    by: Annotated[str, typer.Option(help="Who comments.")],
+) -> int:
+    """Comment on a failure, in the reports of all who have it; kept when they are graded again."""
+    from grader.cohort import comments
+
+    applied = comments.comment(folder, cluster, text, by=by)
+    typer.echo(f"{applied.changed} {'report was' if applied.changed == 1 else 'reports were'} changed")
+    for sentence in applied.sentences:
+        complain(sentence)
     return 0
 
 

@@ -86,8 +86,13 @@ def failures(report: Report) -> Iterator[CheckReport]:
     """Yield the checks that a submission failed by itself; what a person marked is not among them."""
     for question in report.questions:
         for check in question.checks:
-            if check.kind == "auto" and check.outcome in CLUSTERED:
+            if is_failure(check):
                 yield check
+
+
+def is_failure(check: CheckReport) -> bool:
+    """Whether a check belongs to a cluster."""
+    return check.kind == "auto" and check.outcome in CLUSTERED
 
 
 def cluster_id(check: CheckReport) -> str:

@@ -19,7 +19,8 @@ _WHOLE_NUMBER = re.compile("[0-9]+")
 _INDEX = re.compile(r"\[-?[0-9]+(?:, ?-?[0-9]+)*\]")
 # Which entry is the first, and how far off it is, is chance.
 _FIRST = re.compile(
-    r"; the first at .{1,200}? is \S{1,100} and should be [^;,]{1,100}|; the largest relative error is \S{1,100}"
+    r"; the first at .{1,200}? is \S{1,100} and should be [^;,]{1,100}"
+    r"|; the largest relative error is \S{1,100}"
 )
 _SHARE = re.compile(r"\b([0-9]+) of ([0-9]+)\b")
 _NUMBER = re.compile(

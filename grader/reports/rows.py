@@ -141,7 +141,7 @@ def _check_row(question: QuestionReport, check: CheckReport, report: Report) -> 
         score=check.score,
         max_score=check.max_score,
         visibility=check.visibility,
-        message=_message(_sentences([*first, check.feedback.message])),
+        message=_message(" ".join([*(f"{each.rstrip('.')}." for each in first), check.feedback.message])),
         details=quiet("\n".join((*first, *told(check.feedback)))),
         duration_s=check.duration_s,
         file=file,
@@ -167,13 +167,6 @@ def _place_of(check: CheckReport, report: Report) -> tuple[str | None, int | Non
         if file in report.submission.files:
             return file, int(line)
     return None, None
-
-
-def _sentences(parts: Sequence[str]) -> str:
-    """Return texts after one another; a place that cuts a long one cuts what the grader said, not a person."""
-    return (
-        " ".join(f"{part.rstrip().rstrip('.')}." for part in parts[:-1]) + " " * (len(parts) > 1) + parts[-1]
-    )
 
 
 def _title(text: str) -> str:
