@@ -207,15 +207,17 @@ class _Gathered:
                 self.faults.add(("not run", question.id, reason), label)
             for check in question.checks:
                 self.checks.setdefault(check.id, _CheckSums(question.id, check)).add(check)
-                self._add_check(label, check, is_run=report.status in _RUN and question.status != "not_run")
+                self._add_check(label, check)
+                # Where a whole grading broke off, each of its checks is missing: that is told once.
+                is_alone = report.status in _RUN and question.status != "not_run"
+                if check.outcome is Outcome.GRADER_ERROR or (check.outcome is Outcome.MISSING and is_alone):
+                    self.faults.add((str(check.outcome), check.id, check.feedback.message), label)
 
-    def _add_check(self, label: str, check: CheckReport, *, is_run: bool) -> None:
+    def _add_check(self, label: str, check: CheckReport) -> None:
         if check.kind == "auto":
             self.slow_checks.add(Slow(check.duration_s, label, check.id))
         if check.outcome is Outcome.PENDING:
             self.outstanding.add(("pending", check.id, check.title), label, points=check.max_score)
-        if is_run and check.outcome in _NO_VERDICT:
-            self.faults.add((str(check.outcome), check.id, check.feedback.message), label)
 
     def facts(self) -> ClassFacts:
         scores = tuple(float(each.score) for each in self.submissions if each.score is not None)

@@ -127,6 +127,8 @@ def render(
     stale = [stale_sentence(each) for key, each in comments.items() if key not in clustered]
     text = page_template("class.html", _TEMPLATES).render(
         facts=facts,
+        shared=[cluster for cluster in facts.clusters if len(cluster.labels) > 1],
+        single=[cluster for cluster in facts.clusters if len(cluster.labels) == 1],
         submissions=sorted(facts.submissions, key=lambda each: people[each.label].number),
         people=lambda labels: _people(labels, people),
         person=lambda label: people[label],

@@ -12,7 +12,7 @@ from grader.reports.schema import CheckReport
 
 # As grader.faults ends a message: " (mytorch/nn/linear.py, line 3: source)".
 _PLACE = re.compile(r" ?\([^(),\n]{1,300}, line [0-9]+.*", re.DOTALL)
-_FILE = re.compile(r"[^\s'\"(),:]{0,200}\.(?:py|ipynb)\b")
+_FILE = re.compile(r"(?<![^\s'\"(),:])[^\s'\"(),:]{0,200}\.(?:py|ipynb)\b")
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+\b")
 _SHAPE = re.compile(r"\([0-9]+(?:, ?[0-9]+)*,?\)")
 _WHOLE_NUMBER = re.compile("[0-9]+")
