@@ -8,7 +8,7 @@ from pathlib import Path
 from grader.cohort.model import Entry, Row, Student
 from grader.errors import UsageError
 from grader.reports.schema import Report
-from grader.reports.to_json import UnreadableReport, read_report_file
+from grader.reports.to_json import read_report_file
 from grader.reports.writing import started_at
 
 REPORT_NAME = "report.json"
@@ -30,7 +30,7 @@ def _row_of_report(path: Path) -> Row:
     entry = Entry(label=label, path=path.parent, students=(Student(key=label),))
     try:
         return row_of(entry, read_report_file(path), path)
-    except UnreadableReport as error:
+    except UsageError as error:  # one that cannot be read does not end the class's page
         return Row(entry=entry, status="odd", reason=str(error))
 
 
