@@ -11,7 +11,7 @@ from grader.reports.figures import Figure, Table
 from grader.reports.svg import Axis, Ids, drawing, element, line, linear_axis, shown, text
 
 BINS = 10
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 480.0, 44.0, 470.0, 26.0, 190.0
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 480.0, 44.0, 470.0, 36.0, 190.0
 _GAP = 2.0
 
 
@@ -35,8 +35,8 @@ def histogram(scores: Sequence[float], found: Distribution, highest: float, ids:
         parts += _bar(at, height, x_axis, y_axis)
     middle = x_axis.place(found.median)
     parts += [
-        line(middle, _TOP - 8, middle, _BOTTOM, class_="line s1"),
-        text(middle, _TOP - 12, f"median {shown(found.median)}", _anchor(middle), class_="label"),
+        line(middle, _TOP - 16, middle, _BOTTOM, class_="line s1"),
+        text(middle, _TOP - 20, f"median {shown(found.median)}", _anchor(middle), class_="label"),
     ]
     words = "; ".join(f"{name}: {height}" for name, height in zip(names, heights, strict=True) if height)
     title = "How many submissions have how many points"

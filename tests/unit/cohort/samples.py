@@ -38,7 +38,9 @@ def report_of(name: str, verdicts: Verdicts | None = None, *, wall_time_s: float
         environment=environment_of(),
         timing=TimingReport(started_at="2026-01-01T00:00:00+00:00", wall_time_s=wall_time_s, checks_s=1.0),
         answers={},
-        flags=(Flag("library", f"{name} imports torch", "linear.py:3"),) if name.startswith("flagged") else (),
+        flags=(Flag("library", f"{name} imports torch", "linear.py:3"),)
+        if name.startswith("flagged")
+        else (),
     )
     return score(plan, results, facts)
 

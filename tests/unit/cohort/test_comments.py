@@ -67,7 +67,9 @@ def test_every_format_that_lies_beside_the_report_has_the_comment_and_no_other_i
         assert TEXT in path.read_text(encoding="utf-8"), path.name
 
 
-@pytest.mark.parametrize("name, view", [(name, view) for name, each in FORMATS.items() for view in each.views])
+@pytest.mark.parametrize(
+    "name, view", [(name, view) for name, each in FORMATS.items() for view in each.views]
+)
 @pytest.mark.parametrize("check", [TANH, SECRET])
 def test_a_comment_stands_in_every_format_and_view_and_on_a_hidden_check_too(name, view, check):
     report = report_of("ada", {check: failed("it is 3.5 times too large")})
