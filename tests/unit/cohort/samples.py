@@ -48,8 +48,7 @@ def report_of(name: str, verdicts: Verdicts | None = None, *, wall_time_s: float
 def row_named(label: str, report: Report, path: Path | None = None) -> Row:
     """Return the row of a report that lies somewhere, or nowhere."""
     entry = Entry(label=label, path=Path(label), students=(Student(key=label),))
-    row = row_of(entry, report, Path(label, "report.json") if path is None else path)
-    return row
+    return row_of(entry, report, Path(label, "report.json") if path is None else path)
 
 
 def without_report(label: str, status: str, reason: str) -> Row:

@@ -1,4 +1,4 @@
-"""The page of a class holds what its facts are; names and messages in it are text, and links go to reports."""
+"""The page of a class holds its facts; names and messages in it are text, and links go to reports."""
 
 from __future__ import annotations
 
