@@ -136,7 +136,7 @@ def render(
         most={"submissions": MOST_SUBMISSIONS, "rows": MOST_ROWS, "clusters": MOST_CLUSTERS},
         figure=_figure(facts, ids),
         next_table=lambda: next(ids),
-        statuses=_STATUSES,
+        words_for=lambda kind: _STATUSES.get(kind, kind),
         outcome_words=_OUTCOMES,
         bar_of=_bar_of,
         rate=_rate,

@@ -34,6 +34,8 @@ _WORD = re.compile(r"[^\W\d]\w*")
 _OWN_NUMBER = re.compile(
     r"(= ?|\brow |\bcolumn |\bthe same )[-+]?[0-9][0-9.]*(?:e[-+]?[0-9]+)?", re.IGNORECASE
 )
+# A factor by which every entry is off, measured: its last digits are chance.
+_FRACTION = re.compile(r"\b[0-9]{1,20}\.[0-9]{1,20}(?:e[-+]?[0-9]{1,3})?\b")
 _MODULE = "No module named "
 _END_OF_SUBJECT = re.compile(r" is wrong\b|;|\. ")
 _MASKED_NAME, _MASKED_FILE, _MASKED_NUMBER = "<name>", "<file>", "#"
@@ -62,7 +64,7 @@ def diagnosis_of(check: CheckReport) -> str:
         return found
     subject = _END_OF_SUBJECT.split(found, maxsplit=1)[0]
     masked = _OWN_NUMBER.sub(rf"\g<1>{_MASKED_NUMBER}", _INDEX.sub("[#]", cause))
-    return one_line(f"{subject}: {masked}")
+    return one_line(f"{subject}: {_FRACTION.sub(lambda match: f'{float(match[0]):.2g}', masked)}")
 
 
 def _known_names(check: CheckReport, finding: str) -> frozenset[str]:

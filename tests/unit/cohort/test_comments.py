@@ -6,6 +6,7 @@ import json
 import threading
 from unittest import mock
 
+import jsonschema
 import pytest
 
 from grader import marks
@@ -16,8 +17,9 @@ from grader.cohort.comments import Comment, apply_comments, comment, commented, 
 from grader.errors import MachineFault, UsageError
 from grader.model import Outcome, Visibility
 from grader.reports import FORMATS, rendered
+from grader.reports.schema import SCHEMA_FILE
 from grader.reports.student_view import student_view
-from grader.reports.to_json import read_report_file
+from grader.reports.to_json import read_report, read_report_file
 from tests.contract.golden_report import RUNNER
 from tests.unit.cohort.samples import SECRET, SIGMOID, TANH, failed, report_of, write_class
 
@@ -83,6 +85,14 @@ def test_a_comment_stands_in_every_format_and_view_and_on_a_hidden_check_too(nam
         text = base64.b64decode(text.partition("=")[2]).decode()
     assert words in text
     assert "Ada" in text
+
+
+def test_a_report_with_a_comment_is_valid_by_the_published_schema_and_can_be_read_back():
+    report = report_of("ada", WRONG)
+    report = commented(report, made(report))
+    text = rendered(report, "json")
+    jsonschema.validate(json.loads(text), json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    assert read_report(text) == report
 
 
 def test_a_long_message_does_not_push_the_comment_out_of_a_format_that_cuts():

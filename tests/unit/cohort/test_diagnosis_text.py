@@ -91,6 +91,8 @@ def test_a_likely_cause_is_the_diagnosis_of_what_was_looked_at():
     assert found("bias", "every entry is 0") == found("bias", "every entry is 0", "2 of 3 entries differ")
     assert found("bias", "every entry is 0") != found("weight", "every entry is 0")
     assert found("bias", "the variance is 1 / D") != found("bias", "the variance is 2 / D")
+    assert found("bias", "0.99999693 times") == found("bias", "0.99999706 times")
+    assert found("bias", "0.5 times what it should be") != found("bias", "0.25 times what it should be")
     assert found("bias", "too small (N = 7)") == found("bias", "too small (N = 13)")
     assert found("bias", "off by the same +0.25") == found("bias", "off by the same -3.5")
     assert found("bias", "only the entry [1, 2] is wrong") == found("bias", "only the entry [0, 0] is wrong")
