@@ -13,8 +13,12 @@ SETTABLE = {
     "datetime": {"now", "utcnow", "today", "fromtimestamp", "utcfromtimestamp"},
     "date": {"today", "fromtimestamp"},
 }
-# What tells the time of day: when a grading started, and when a person gave a mark.
-ALLOWED = {("pipeline.py", "_Clock", "datetime.now"), ("marks.py", "_now", "datetime.now")}
+# What tells the time of day: when a grading started, and when a person gave a mark or a comment.
+ALLOWED = {
+    ("pipeline.py", "_Clock", "datetime.now"),
+    ("marks.py", "_now", "datetime.now"),
+    ("comments.py", "_now", "datetime.now"),
+}
 
 
 def uses(path: Path) -> list[tuple[str, str, str]]:
@@ -32,7 +36,7 @@ def uses(path: Path) -> list[tuple[str, str, str]]:
     return found
 
 
-def test_only_the_time_of_a_grading_and_of_a_mark_is_read_from_a_clock_that_can_be_set():
+def test_only_the_time_of_a_grading_and_of_what_people_say_is_read_from_a_clock_that_can_be_set():
     found = {use for path in PACKAGE.rglob("*.py") for use in uses(path)}
     assert found == ALLOWED
 
