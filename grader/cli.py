@@ -354,8 +354,8 @@ def data_import(
 if find_spec("grader.class_cli") is not None:
     from grader.class_cli.commands import CLASS_COMMANDS
 
-    for _command in CLASS_COMMANDS:
-        app.command()(_command)
+    for _name, _command in CLASS_COMMANDS.items():
+        app.command(_name)(_command)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from grader.model import Outcome, Visibility
 from grader.plain_text import one_line, quiet, scrub
 from grader.plan import Plan
 from grader.reports.schema import CheckReport, QuestionReport, Report
-from grader.reports.wording import points, told
+from grader.reports.wording import comment_sentence, points, told
 from grader.session import Event
 
 Line = str | Text
@@ -192,7 +192,8 @@ def check_lines(check: CheckReport, *, width: int) -> list[Text]:
     """
     title = textwrap.wrap(check_heading(check), max(width - 2, 20), subsequent_indent="  ")
     lines = [Text(f"  {part}", style="red") for part in title]
-    for text in told(check.feedback):
+    comment = [] if check.comment is None else [comment_sentence(check.comment)]
+    for text in (*comment, *told(check.feedback)):
         lines += barred(text, width)
     return lines
 

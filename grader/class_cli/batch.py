@@ -14,9 +14,11 @@ from grader.class_cli.terminal import class_progress, print_class
 from grader.cohort.batch import BatchOptions, folder_of_batch, how_far, run_batch
 from grader.cohort.discovery import discover
 from grader.cohort.executors import Place, ThisMachine
+from grader.cohort.failures.comments import apply_comments
 from grader.cohort.journal import Journal
 from grader.cohort.merging import batches_below, merge
 from grader.cohort.model import Entry, How, Row
+from grader.cohort.page.writing import write_class_report
 from grader.cohort.roster import read_roster
 from grader.cohort.rows import read_rows
 from grader.cohort.selection import chosen, moment_of, shard_of
@@ -132,7 +134,9 @@ class ClassRun:
             yield journal
 
     def _finish(self, counts: Counter[How]) -> None:
-        """Write the class's pages and print what became of everybody."""
+        """Write people's comments and the class's pages, and print what became of everybody."""
+        for sentence in apply_comments(self.out).sentences:
+            complain(sentence)
         path = self.out / TABLE_NAME
         try:
             write_atomically(path, table(read_rows(self.out), self.out))
@@ -141,7 +145,8 @@ class ClassRun:
                 f"{path} cannot be written: {error.strerror or error}; the reports are there, and the same"
                 " command writes it again"
             ) from error
-        print_class(make_console(), read_rows(self.out), counts, pages=(path,))
+        page = write_class_report(self.out)
+        print_class(make_console(), read_rows(self.out), counts, pages=(path, page))
 
 
 def _place(scheduler: str | None, jobs: int | None, order: Order) -> Place:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,12 +26,14 @@ from grader.cli_options import (
     grade_options,
     names_in,
 )
+from grader.endings import complain
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
     pass
 
 MERGE = "merge"
+ClassFolder = Annotated[Path, typer.Argument(metavar="DIR", help="What a class was graded into.")]
 
 
 def batch(
@@ -97,7 +99,7 @@ def batch(
 
 
 def gradebook(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the reports of a class are.")],
+    folder: ClassFolder,
     *,
     template: Annotated[Path, typer.Option(help="The file that Canvas or Moodle let you download.")],
     out: Annotated[Path, typer.Option(help="The same file with the grades, to upload there.")],
@@ -140,10 +142,45 @@ def gradebook(
     return int(not filled.is_whole)
 
 
+def class_report(
+    folder: ClassFolder,
+    *,
+    out: Annotated[Path | None, typer.Option(help="The page; default: class.html in DIR.")] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Numbers in place of names.")] = False,
+) -> int:
+    """Write a page about a whole class: scores, checks, the same failures, what is left to do."""
+    from grader.cohort.page.writing import write_class_report
+
+    typer.echo(write_class_report(folder, out, anonymous=anonymous))
+    return 0
+
+
+def comment(
+    folder: ClassFolder,
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="As `grader class-report` lists them.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What they are told; empty: take it back.")],
+    *,
+    by: Annotated[str, typer.Option(help="Who comments.")],
+) -> int:
+    """Comment on a failure, in the reports of all who have it; kept when they are graded again."""
+    from grader.cohort.failures import comments
+
+    applied = comments.comment(folder, cluster, text, by=by)
+    typer.echo(f"{applied.changed} {'report was' if applied.changed == 1 else 'reports were'} changed")
+    for sentence in applied.sentences:
+        complain(sentence)
+    return 0
+
+
 def _only_folder(folders: Sequence[Path]) -> Path:
     if len(folders) > 1:
         raise UsageError("`grader batch` takes one folder; `grader batch merge DIR...` puts several together")
     return folders[0]
 
 
-CLASS_COMMANDS = (batch, gradebook)
+CLASS_COMMANDS: Mapping[str, Callable[..., int]] = {
+    "batch": batch,
+    "class-report": class_report,
+    "comment": comment,
+    "gradebook": gradebook,
+}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grader.cohort.content import content_digest, packed
 from grader.cohort.executors import Place
+from grader.cohort.failures.comments import commented, read_comments
 from grader.cohort.fingerprint import fingerprint_with
 from grader.cohort.journal import REPORT_NAME, Journal, Recorded
 from grader.cohort.model import Entry, How, Row
@@ -105,6 +106,7 @@ class _Batch:
         self._place = place
         self._on_row = on_row
         self._fingerprint = fingerprint_with(options.order.options, options.plan)
+        self._comments = read_comments(options.folder)
         self._running: dict[Future[str], _Waiting] = {}
         # Entries whose very bytes are being graded for another one.
         self._same: dict[str, list[Entry]] = {}
@@ -223,7 +225,7 @@ class _Batch:
     def _put(self, entry: Entry, fingerprint: str | None, findings: Findings, how: How) -> None:
         """Record what was found, then write the files, then record that they are written."""
         plan, folder = self._options.plan, self._options.folder / entry.label
-        report = report_of(plan, findings.of_submission(entry.label))
+        report = commented(report_of(plan, findings.of_submission(entry.label)), self._comments)
         row = row_of(entry, report, folder / REPORT_NAME)
         recorded = Recorded(replace(row, report=None), fingerprint, plan.rubric.digest)
         self._journal.record(recorded, findings if fingerprint and findings.will_come_again else None)

@@ -10,7 +10,7 @@ from grader.cohort.journal import JOURNAL_NAME, REPORT_NAME, Journal, Recorded
 from grader.cohort.model import Entry, Row, Student
 from grader.errors import UsageError
 from grader.reports.schema import Report
-from grader.reports.to_json import UnreadableReport, read_report_file
+from grader.reports.to_json import read_report_file
 from grader.reports.writing import started_at
 
 
@@ -78,7 +78,7 @@ def up_to_date(recorded: Recorded) -> Row:
         return row
     try:
         return row_of(row.entry, read_report_file(row.report), row.report)
-    except UnreadableReport:
+    except UsageError:
         return row
 
 
@@ -87,5 +87,5 @@ def _row_of_report(path: Path) -> Row:
     entry = Entry(label=label, path=path.parent, students=(Student(key=label),))
     try:
         return row_of(entry, read_report_file(path), path)
-    except UnreadableReport as error:
+    except UsageError as error:
         return Row(entry=entry, status="odd", reason=str(error))

@@ -84,7 +84,7 @@ def detail(row: Row) -> str:
 
 def details(rows: Sequence[Row]) -> str:
     """Return the details of the rows that are worth unfolding: not of what passed, was skipped, or counts."""
-    shown = [row for row in rows if row.state in ("failed", "unscored") and not row.is_count]
+    shown = [row for row in rows if row.state in ("failed", "unscored") and (not row.is_count or row.comment)]
     return "\n".join(["## What did not pass", "", *map(detail, shown)]) if shown else ""
 
 

@@ -12,7 +12,7 @@ from grader.model import Outcome, Visibility
 from grader.plain_text import one_line, quiet
 from grader.reports.schema import CheckReport, QuestionReport, Report
 from grader.reports.student_view import is_count
-from grader.reports.wording import points, told
+from grader.reports.wording import comment_sentence, points, told
 
 State = Literal["passed", "failed", "skipped", "pending", "unscored"]
 # As grader.faults ends a message: " (mytorch/nn/linear.py, line 3: source)".
@@ -24,6 +24,7 @@ _NO_VERDICT = frozenset({Outcome.GRADER_ERROR, Outcome.MISSING})
 class Row:
     """A check, or a whole question that was not run. Every text is foreign, and none starts a command.
 
+    A person's `comment` stands at the head of `message` and of `details`.
     `score` is None where nobody has judged it; `file` and `line` are the student's own, where they are known;
     `is_count` is true of a row that only counts hidden checks, which everybody may read.
     """
@@ -42,6 +43,7 @@ class Row:
     file: str | None = None
     line: int | None = None
     is_count: bool = False
+    comment: str | None = None
 
     @property
     def name(self) -> str:
@@ -128,6 +130,8 @@ def _not_run_row(question: QuestionReport) -> Row:
 
 def _check_row(question: QuestionReport, check: CheckReport, report: Report) -> Row:
     file, line = _place_of(check, report)
+    comment = None if check.comment is None else comment_sentence(check.comment)
+    first = [] if comment is None else [comment]
     return Row(
         id=quiet(check.id),
         question=quiet(question.id),
@@ -137,12 +141,13 @@ def _check_row(question: QuestionReport, check: CheckReport, report: Report) -> 
         score=check.score,
         max_score=check.max_score,
         visibility=check.visibility,
-        message=_message(check.feedback.message),
-        details=quiet("\n".join(told(check.feedback))),
+        message=_message(" ".join([*(f"{each.rstrip('.')}." for each in first), check.feedback.message])),
+        details=quiet("\n".join((*first, *told(check.feedback)))),
         duration_s=check.duration_s,
         file=file,
         line=line,
         is_count=is_count(question.id, check),
+        comment=comment,
     )
 
 

@@ -176,6 +176,13 @@ class AnswerReport(Record):
     sha256: Name = Field(description="Of the whole text, also where it is cut here.")
 
 
+class CommentReport(Record):
+    """What a person tells everybody whose check failed in the same way; text, not markup."""
+
+    text: Text
+    by: Text
+
+
 class CheckReport(Record):
     """One check, or one written part; `score` is null where nobody has judged it yet."""
 
@@ -194,6 +201,9 @@ class CheckReport(Record):
     grader_fault: Text | None = Field(default=None, description="For the instructor only: what failed in us.")
     plots: Annotated[tuple[PlotReport, ...], Field(max_length=4)] = Field(
         default=(), description="For people to look at; no verdict hangs on them."
+    )
+    comment: CommentReport | None = Field(
+        default=None, description="A person's, for all of a class who failed in this way; students read it."
     )
 
 

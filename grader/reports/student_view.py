@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import chain
 
 from grader.model import Outcome, Visibility
-from grader.reports.schema import CheckReport, FeedbackReport, QuestionReport, Report
+from grader.reports.schema import CheckReport, CommentReport, FeedbackReport, QuestionReport, Report
 
 _COUNT = re.compile("[0-9]{1,9} hidden checks?", re.ASCII)
 
@@ -17,6 +17,7 @@ def student_view(report: Report) -> Report:
 
     The hidden checks of a question become one row for each outcome, which still adds up to its score.
     Their names, titles and messages are gone, and so are flags, our own faults, the seed and the probes.
+    What a person wrote to students about a hidden check stays, with the row that counts it.
     """
     isolation = report.environment.isolation
     return report.model_copy(
@@ -65,6 +66,7 @@ def _question(question: QuestionReport) -> QuestionReport:
 def _row(question: str, outcome: Outcome, checks: list[CheckReport]) -> CheckReport:
     count = "1 hidden check" if len(checks) == 1 else f"{len(checks)} hidden checks"
     scores = [check.score for check in checks if check.score is not None]
+    comments = dict.fromkeys(check.comment for check in checks if check.comment is not None)
     return CheckReport(
         id=_count_id(question, outcome),
         title=count,
@@ -75,7 +77,16 @@ def _row(question: str, outcome: Outcome, checks: list[CheckReport]) -> CheckRep
         visibility=Visibility.HIDDEN,
         feedback=_count_feedback(count, outcome),
         duration_s=0.0,
+        comment=_together(list(comments)),
     )
+
+
+def _together(comments: list[CommentReport]) -> CommentReport | None:
+    """Return what people wrote to students about checks that are hidden from them, as one comment."""
+    if len(comments) < 2:
+        return comments[0] if comments else None
+    people = ", ".join(dict.fromkeys(comment.by for comment in comments))
+    return CommentReport(text="\n".join(comment.text for comment in comments), by=people)
 
 
 def _count_id(question: str, outcome: Outcome) -> str:

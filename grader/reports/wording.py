@@ -8,7 +8,7 @@ from decimal import Decimal
 from grader.errors import cause_sentence
 from grader.model import Outcome
 from grader.plain_text import one_line, quiet, scrub
-from grader.reports.schema import ExcerptReport, FeedbackReport, Report
+from grader.reports.schema import CommentReport, ExcerptReport, FeedbackReport, Report
 from grader.reports.student_view import is_count
 
 # A row of an array stays within 80 columns.
@@ -93,6 +93,11 @@ def told(feedback: FeedbackReport) -> Iterator[str]:
         yield f"likely cause: {feedback.likely_cause}"
     if feedback.handout:
         yield f"in the handout: {feedback.handout}"
+
+
+def comment_sentence(comment: CommentReport) -> str:
+    """Return a person's comment and whose it is."""
+    return f"comment by {one_line(comment.by)}: {comment.text}"
 
 
 def excerpt_text(excerpt: ExcerptReport) -> str:

@@ -13,10 +13,11 @@ SETTABLE = {
     "datetime": {"now", "utcnow", "today", "fromtimestamp", "utcfromtimestamp"},
     "date": {"today", "fromtimestamp"},
 }
-# What tells the time of day: when a grading started, when a person gave a mark, when work was handed in.
+# The time of day: when a grading started, when a person gave a mark or a comment, when work was handed in.
 ALLOWED = {
     ("pipeline.py", "_Clock", "datetime.now"),
     ("marks.py", "_now", "datetime.now"),
+    ("comments.py", "_now", "datetime.now"),
     ("selection.py", "_handed_in", "datetime.fromtimestamp"),  # of a file that was handed in
 }
 
@@ -36,7 +37,7 @@ def uses(path: Path) -> list[tuple[str, str, str]]:
     return found
 
 
-def test_only_the_time_of_a_grading_and_of_a_mark_is_read_from_a_clock_that_can_be_set():
+def test_only_the_time_of_a_grading_and_of_what_people_say_is_read_from_a_clock_that_can_be_set():
     found = {use for path in PACKAGE.rglob("*.py") for use in uses(path)}
     assert found == ALLOWED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 
@@ -25,6 +26,8 @@ from grader.model import (
 from grader.plan import Plan, make_plan
 from grader.pytest_plugin import feedback_of
 from grader.reports.schema import (
+    CheckReport,
+    CommentReport,
     EnvironmentReport,
     IsolationReport,
     MarkReport,
@@ -209,7 +212,23 @@ def sample_report(name: str = "carol") -> Report:
         points=Decimal("2.5"),
         comment="the second half is thin",
     )
-    return marked(score(plan, results, facts), [mark])
+    report = marked(score(plan, results, facts), [mark])
+    return with_comments(report, {"q6.2.tanh_gradient": "slide 12\nand 13", "q6.2.secret": "ask me"})
+
+
+def with_comments(report: Report, texts: Mapping[str, str]) -> Report:
+    """Return the report with comments on some of its checks."""
+
+    def with_comment(check: CheckReport) -> CheckReport:
+        text = texts.get(check.id)
+        said = None if text is None else CommentReport(text=text, by="Ada")
+        return check.model_copy(update={"comment": said})
+
+    questions = tuple(
+        question.model_copy(update={"checks": tuple(map(with_comment, question.checks))})
+        for question in report.questions
+    )
+    return report.model_copy(update={"questions": questions})
 
 
 @cache

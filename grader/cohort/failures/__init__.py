@@ -1,0 +1,1 @@
+"""The same failure of many: clusters, and the comments that people give them."""
