@@ -116,10 +116,10 @@ def gradebook(
 ) -> int:
     """Fill the grades into the gradebook file of Canvas or Moodle; nothing else in it changes."""
     from grader import terminal
-    from grader.class_cli.gradebook_terminal import gradebook_as_json, print_gradebook
-    from grader.cohort.gradebook import fill_gradebook
-    from grader.cohort.gradebook_records import GradebookOptions
-    from grader.cohort.policy_file import read_policy
+    from grader.class_cli import gradebook_terminal
+    from grader.cohort.gradebooks.filling import fill_gradebook
+    from grader.cohort.gradebooks.policy_file import read_policy
+    from grader.cohort.gradebooks.records import GradebookOptions
 
     options = GradebookOptions(
         template=template,
@@ -134,9 +134,9 @@ def gradebook(
     )
     filled = fill_gradebook(folder, options)
     if as_json:
-        typer.echo(gradebook_as_json(filled))
+        typer.echo(gradebook_terminal.gradebook_as_json(filled))
     else:
-        print_gradebook(terminal.make_console(), filled)
+        gradebook_terminal.print_gradebook(terminal.make_console(), filled)
     return int(not filled.is_whole)
 
 

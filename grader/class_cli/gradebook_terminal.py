@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from grader.cohort.gradebook_records import Entered, Gradebook, LeftAlone
+from grader.cohort.gradebooks.records import Entered, Gradebook, LeftAlone
 from grader.plain_text import one_line, quiet, scrub
 from grader.reports.schema import plain_number
 from grader.reports.wording import points

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort import gradebook
-from grader.cohort.gradebook import fill_gradebook
-from grader.cohort.gradebook_records import GradebookOptions
+from grader.cohort.gradebooks import filling as gradebook
+from grader.cohort.gradebooks.filling import fill_gradebook
+from grader.cohort.gradebooks.records import GradebookOptions
 from grader.cohort.model import Entry, Row
 from grader.reports.to_json import render
 from tests.unit.cohort.class_samples import different_cells, write_class

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from grader.cohort.csv_cells import DELIMITERS, decoded, is_unclosed, read_table, value_of
+from grader.cohort.gradebooks.csv_cells import DELIMITERS, decoded, is_unclosed, read_table, value_of
 from grader.errors import UsageError
 
 # Such as make trouble, and any other.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.lateness import Policy
+from grader.cohort.gradebooks.lateness import Policy
 from tests.contract.report_samples import planted
 from tests.unit.cohort.class_samples import MOODLE_DE, entry, report, student
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import pytest
 
-from grader.cohort import gradebook
-from grader.cohort.gradebook import fill_gradebook
-from grader.cohort.gradebook_records import GradebookOptions
-from grader.cohort.lateness import Policy
+from grader.cohort.gradebooks import filling as gradebook
+from grader.cohort.gradebooks.filling import fill_gradebook
+from grader.cohort.gradebooks.lateness import Policy
+from grader.cohort.gradebooks.records import GradebookOptions
 from grader.errors import UsageError
 from tests.contract.report_samples import UNSCORED, hostile, not_a_grade, partial
 from tests.unit.cohort.class_samples import CANVAS, MOODLE_DE, different_cells, entry, report, student

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from grader import cli
-from grader.cohort.gradebook_records import ACCEPTABLE
-from grader.cohort.policy_file import policy_of
+from grader.cohort.gradebooks.policy_file import policy_of
+from grader.cohort.gradebooks.records import ACCEPTABLE
 from tests.unit.cohort.class_samples import CANVAS, MOODLE_DE, report, write_class
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from grader.cohort.template import number_in, number_text
-from grader.cohort.template_file import read_template, template_of
+from grader.cohort.gradebooks.template import number_in, number_text
+from grader.cohort.gradebooks.template_file import read_template, template_of
 from grader.errors import UsageError
 from tests.unit.cohort.class_samples import CANVAS, MOODLE_DE
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.cohort.lateness import Facts, Policy, Step, chosen, judge
-from grader.cohort.policy_file import policy_of, read_policy
+from grader.cohort.gradebooks.lateness import Facts, Policy, Step, chosen, judge
+from grader.cohort.gradebooks.policy_file import policy_of, read_policy
 from grader.errors import UsageError
 
 DUE = datetime(2026, 10, 1, 21, 59, tzinfo=UTC)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from grader.cohort.line_matching import Directory
+from grader.cohort.gradebooks.line_matching import Directory
+from grader.cohort.gradebooks.template import TemplateLine
 from grader.cohort.model import Student
-from grader.cohort.template import TemplateLine
 
 
 def line(number, *names, **known):

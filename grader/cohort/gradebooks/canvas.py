@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from grader.cohort.csv_cells import Table
-from grader.cohort.model import Student
-from grader.cohort.template import (
+from grader.cohort.gradebooks.csv_cells import Table
+from grader.cohort.gradebooks.template import (
     Template,
     TemplateLine,
     decimal_mark_of,
@@ -22,6 +21,7 @@ from grader.cohort.template import (
     same,
     shown,
 )
+from grader.cohort.model import Student
 from grader.errors import UsageError
 
 _ASSIGNMENT = re.compile(r"(?P<title>.*\S)\s*\((?P<id>[0-9]+)\)\s*", re.DOTALL | re.ASCII)

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from grader.cohort.gradebooks.template import TemplateLine
 from grader.cohort.layouts.layout import alike
 from grader.cohort.model import Student
-from grader.cohort.template import TemplateLine
 from grader.plain_text import one_line
 
 

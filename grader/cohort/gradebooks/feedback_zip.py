@@ -11,9 +11,9 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from grader.cohort.gradebook_comments import sentences_of
-from grader.cohort.gradebook_records import Entered
-from grader.cohort.writing import large_file
+from grader.cohort.gradebooks.comments import sentences_of
+from grader.cohort.gradebooks.records import Entered
+from grader.cohort.gradebooks.writing import large_file
 from grader.plain_text import one_line
 from grader.reports import rendered
 from grader.reports.to_json import read_report_file

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from pathlib import Path
 
-from grader.cohort.feedback_zip import write_feedback
-from grader.cohort.gradebook_comments import comment_of
-from grader.cohort.gradebook_records import (
+from grader.cohort.gradebooks.comments import comment_of
+from grader.cohort.gradebooks.feedback_zip import write_feedback
+from grader.cohort.gradebooks.lateness import Facts, Policy, chosen, judge
+from grader.cohort.gradebooks.line_matching import Directory
+from grader.cohort.gradebooks.records import (
     ACCEPTABLE,
     FEEDBACK_FORMATS,
     SCALES,
@@ -22,13 +24,11 @@ from grader.cohort.gradebook_records import (
     GradebookOptions,
     LeftAlone,
 )
-from grader.cohort.lateness import Facts, Policy, chosen, judge
-from grader.cohort.line_matching import Directory
+from grader.cohort.gradebooks.template import Template, TemplateLine, number_in, number_text
+from grader.cohort.gradebooks.template_file import read_template
+from grader.cohort.gradebooks.writing import write_file
 from grader.cohort.model import Row, Student
 from grader.cohort.rows import read_rows
-from grader.cohort.template import Template, TemplateLine, number_in, number_text
-from grader.cohort.template_file import read_template
-from grader.cohort.writing import write_file
 from grader.errors import UsageError
 from grader.plain_text import one_line
 from grader.reports.schema import Report

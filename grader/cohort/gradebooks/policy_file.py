@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
-from grader.cohort.lateness import Attempts, Base, Policy, Step, require_aware
+from grader.cohort.gradebooks.lateness import Attempts, Base, Policy, Step, require_aware
 from grader.errors import UsageError
 
 _KEYS = (

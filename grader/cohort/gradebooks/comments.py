@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from grader.cohort.gradebook_records import Entered
+from grader.cohort.gradebooks.records import Entered
 from grader.plain_text import one_line
 from grader.reports.schema import Report
 from grader.reports.to_csv import harmless

@@ -10,9 +10,8 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from grader.cohort.csv_cells import Table
-from grader.cohort.model import Student
-from grader.cohort.template import (
+from grader.cohort.gradebooks.csv_cells import Table
+from grader.cohort.gradebooks.template import (
     Template,
     TemplateLine,
     decimal_mark_of,
@@ -22,6 +21,7 @@ from grader.cohort.template import (
     same,
     shown,
 )
+from grader.cohort.model import Student
 from grader.errors import UsageError
 
 # English, German, French, Spanish, Italian, Portuguese, Brazilian Portuguese, Polish. A language that is

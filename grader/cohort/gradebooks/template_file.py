@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader.cohort.canvas_template import canvas_template, is_canvas, is_damaged_canvas
-from grader.cohort.csv_cells import DELIMITERS, MAX_TABLE_BYTES, Table, decoded, is_unclosed, read_table
-from grader.cohort.moodle_template import is_moodle, moodle_template
-from grader.cohort.template import Template
+from grader.cohort.gradebooks.canvas import canvas_template, is_canvas, is_damaged_canvas
+from grader.cohort.gradebooks.csv_cells import (
+    DELIMITERS,
+    MAX_TABLE_BYTES,
+    Table,
+    decoded,
+    is_unclosed,
+    read_table,
+)
+from grader.cohort.gradebooks.moodle import is_moodle, moodle_template
+from grader.cohort.gradebooks.template import Template
 from grader.errors import UsageError
 from grader.plain_text import one_line
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Literal
 
-from grader.cohort.csv_cells import Table
+from grader.cohort.gradebooks.csv_cells import Table
 from grader.cohort.model import Student
 from grader.errors import UsageError
 from grader.plain_text import one_line

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from grader.cohort.lateness import Policy
+from grader.cohort.gradebooks.lateness import Policy
 
 # Reports that are entered only where somebody says so. What has no score is never entered.
 ACCEPTABLE = ("partial", "pending", "not-a-grade")
