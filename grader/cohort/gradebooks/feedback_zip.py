@@ -46,7 +46,7 @@ def folder_of(entered: Entered) -> str:
 
 def _files(entered: Entered, formats: Iterable[str]) -> Iterator[tuple[str, str]]:
     report = read_report_file(entered.report)
-    for name in formats:
+    for name in dict.fromkeys(formats):
         yield FILE_NAMES[name], rendered(report, name, "student")
     if entered.final != entered.raw:  # which the report itself does not know
         yield "lateness.txt", "; ".join(sentences_of(entered)) + "\n"

@@ -94,6 +94,8 @@ def _require_usable(options: GradebookOptions) -> None:
         raise UsageError(f"--scale is one of {', '.join(SCALES)}, not {options.scale!r}")
     if unknown := sorted(set(options.feedback_formats) - set(FEEDBACK_FORMATS)):
         raise UsageError(f"feedback is {' or '.join(FEEDBACK_FORMATS)}, not {unknown[0]!r}")
+    if not options.feedback_formats:
+        raise UsageError(f"feedback is {' or '.join(FEEDBACK_FORMATS)}; name one of them")
     if options.feedback is not None and options.feedback.resolve() in (
         options.out.resolve(),
         options.template.resolve(),

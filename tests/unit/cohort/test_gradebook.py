@@ -269,9 +269,10 @@ class TestFiles:
             {"feedback": "out/filled.csv"},
             {"out": "template.csv/x.csv"},
             {"feedback_formats": ("pdf",)},
+            {"feedback_formats": ()},
         ],
     )
-    def test_a_path_that_cannot_be_written_is_one_sentence(self, options, place):
+    def test_what_cannot_be_written_is_one_sentence(self, options, place):
         options = {
             name: place.folder / value if isinstance(value, str) else value for name, value in options.items()
         }
