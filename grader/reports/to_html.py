@@ -10,19 +10,14 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from grader.checks.plots import GRADIENT_ERRORS
 from grader.errors import cause_sentence
 from grader.model import Outcome, Visibility
-from grader.plain_text import quiet, scrub
 from grader.reports.charts import NamedError, curves, error_axis
 from grader.reports.figures import Figure
 from grader.reports.heat_maps import confusion, gap
+from grader.reports.pages import render_page
 from grader.reports.png import data_address
 from grader.reports.schema import (
     CheckReport,
@@ -38,8 +33,6 @@ from grader.reports.student_view import student_view
 from grader.reports.svg import Ids, shown
 from grader.reports.wording import excerpt_text, open_sentences, points, score_sentence
 
-_TEMPLATES = Path(__file__).with_name("templates")
-_MOST_TEXT_BYTES = 1 << 20  # texts are cut when they enter the report; here they only lose odd characters
 _STATUSES = {
     "graded": "graded",
     "partial": "partly graded: some questions could not be run",
@@ -96,41 +89,26 @@ class Shares:
 def render(report: Report) -> str:
     """Return the report as a page with everything in it; of a student's view that is the student's page."""
     ids = itertools.count(1)
-    text = _template().render(
-        report=report,
-        is_student=student_view(report) == report,
-        status=_STATUSES[report.status],
-        sentences=_sentences(report),
-        shares=_shares(report.questions),
-        questions=[(question, _shares([question])) for question in report.questions],
-        figures=lambda question: _figures(question, ids),
-        gap=lambda check: gap(check.feedback, ids),
-        other_gap=_other_gap,
-        message=_message,
-        next_table=lambda: next(ids),
-        marks=lambda check: [mark for mark in report.marks if mark.check_id == check.id],
-        outcome=_outcome,
-        is_hidden=lambda check: check.visibility is not Visibility.VISIBLE,
-        points=_points,
-        number=shown,
-        data_address=data_address,
-    )
-    head, start, rest = text.partition("<style>")
-    style, end, body = rest.partition("</style>")
-    return f"{quiet(head)}{start}{style}{end}{quiet(body)}\n"  # it may be printed in a CI service's log
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")
+    values = {
+        "report": report,
+        "is_student": student_view(report) == report,
+        "status": _STATUSES[report.status],
+        "sentences": _sentences(report),
+        "shares": _shares(report.questions),
+        "questions": [(question, _shares([question])) for question in report.questions],
+        "figures": lambda question: _figures(question, ids),
+        "gap": lambda check: gap(check.feedback, ids),
+        "other_gap": _other_gap,
+        "message": _message,
+        "next_table": lambda: next(ids),
+        "marks": lambda check: [mark for mark in report.marks if mark.check_id == check.id],
+        "outcome": _outcome,
+        "is_hidden": lambda check: check.visibility is not Visibility.VISIBLE,
+        "points": _points,
+        "number": shown,
+        "data_address": data_address,
+    }
+    return render_page("report.html", values)
 
 
 def _sentences(report: Report) -> list[str]:
@@ -149,13 +127,6 @@ def _outcome(check: CheckReport) -> tuple[str, str]:
     if check.kind == "written" and check.score is not None:
         return "marked", "good" if check.score == check.max_score else "none"
     return _OUTCOMES[check.outcome]
-
-
-def _printable(value: object) -> object:
-    """Return what stands in the page for a value of a template's expression."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return scrub(value, max_bytes=_MOST_TEXT_BYTES)
-    return value
 
 
 def _shares(questions: Sequence[QuestionReport]) -> Shares:
