@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 
 
 # What a student's kit leaves out: its commands are not offered there.
-_OPTIONAL_COMMANDS = {"bundle": "grader.bundles", "selftest": "grader.selftest"}
+_OPTIONAL_COMMANDS = {
+    "bundle": "grader.bundles",
+    "selftest": "grader.selftest",
+    "similarity": "grader.cohort",
+}
 
 
 class _Commands(TyperGroup):
@@ -275,6 +279,36 @@ def bundle(
     options = BundleOptions(with_experiments=with_experiments, minutes=minutes, rubric=rubric)
     files = make_bundle(name, out, options)
     typer.echo(f"{out}: {files} files")
+    return 0
+
+
+@app.command()
+def similarity(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of zips and folders.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The page, for a browser.")] = Path("similarity.html"),
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write it for machines, too.")] = None,
+    starter: Annotated[list[Path] | None, typer.Option(help="A folder of code all were given.")] = None,
+    min_tokens: Annotated[int, typer.Option(help="A passage this long is surely found.")] = 20,
+    top: Annotated[int, typer.Option(help="So many pairs are shown.")] = 50,
+) -> int:
+    """Show which submissions of a class share unusual code: for a person to look at, never a verdict."""
+    from grader import terminal
+    from grader.cohort.similarity import comparing, output
+
+    entries = comparing.entries_of(folder)
+    options = comparing.Options(starters=tuple(starter or ()), min_tokens=min_tokens, top=top)
+    progress = terminal.steps_progress(
+        terminal.make_console(stderr=True), name="reading", total=len(entries)
+    )
+    with progress as on_step:
+        found = comparing.compare(entries, options, on_step)
+    output.write(found, out, as_json)
+    for sentence in output.problem_sentences(found):
+        complain(sentence)
+    console = terminal.make_console()
+    terminal.print_table(console, output.COLUMNS, output.table_rows(found))
+    console.print(output.summary(found, out))
     return 0
 
 
