@@ -298,9 +298,7 @@ def similarity(
 
     entries = comparing.entries_of(folder)
     options = comparing.Options(starters=tuple(starter or ()), min_tokens=min_tokens, top=top)
-    progress = terminal.steps_progress(
-        terminal.make_console(stderr=True), name="reading", total=len(entries)
-    )
+    progress = terminal.steps_progress(terminal.make_console(stderr=True), name="reading", total=len(entries))
     with progress as on_step:
         found = comparing.compare(entries, options, on_step)
     output.write(found, out, as_json)

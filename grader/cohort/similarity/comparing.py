@@ -1,4 +1,4 @@
-"""The stages in order: read a class, fingerprint it, rank its pairs, and find where the best of them agree."""
+"""The stages in order: read a class, fingerprint it, rank its pairs, find where the best of them agree."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Pair:
 class Similarity:
     """What was found in a class.
 
-    `problems` says of a submission why it could not be compared, or not all of it. Of all pairs, those that are
-    not shown included, half score at most `median` and 99 of 100 at most `high`.
+    `problems` says of a submission why it could not be compared, or not all of it. Of all pairs, also
+    those that are not shown, half score at most `median` and 99 of 100 at most `high`.
     """
 
     pairs: tuple[Pair, ...]

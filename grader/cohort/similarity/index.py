@@ -1,7 +1,7 @@
-"""Which fingerprints stand in which submissions: how usual each is in the class, and who shares unusual ones.
+"""Which fingerprints stand in which submissions: how usual each is in the class, and who shares rare ones.
 
-A submission is compared with all others at once, over the lists of who has its fingerprints. What many have is
-on no list, so that the work grows with the class and not with its square times the code.
+A submission is compared with all others at once, over the lists of who has its fingerprints. What many have
+is on no list, so that the work grows with the class and not with its square times the code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grader.cohort.similarity.sources import Numbers
 
-# A fingerprint in more submissions than this share of the class is how this homework is done, and counts nothing.
+# A fingerprint in more of the class than this is how this homework is done, and counts nothing.
 USUAL_SHARE = 0.2
 USUAL_AT_LEAST = 10  # submissions; in a small class a few friends would be a fifth
 SMALLEST_CLASS = 50  # a smaller one is weighed as if it were so large: of a few nothing can be called usual
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Two submissions by their numbers, and which share of the smaller one's unusual code they have in common."""
+    """Two submissions by their numbers, and which share of the smaller one's rare code both have."""
 
     score: float
     one: int
@@ -68,7 +68,7 @@ def usual_from(size: int) -> int:
 
 
 def weights_of(counts: NDArray[np.int64], size: int) -> Floats:
-    """Return what a fingerprint weighs: 1 where two have it or one, less the more have it, 0 where it is usual.
+    """Return what a fingerprint weighs: 1 where one or two have it, less the more do, 0 where it is usual.
 
     It is the logarithm of how rare it is: log(n / count) / log(n / 2), with n the size of the class.
     """

@@ -158,7 +158,10 @@ def _tiles(matches: Iterator[_Match], one: Located, other: Located, least: int) 
     """Choose passages so that no token is in two of them, the longest first (greedy string tiling)."""
     free, others_free = np.ones(len(one.tokens), bool), np.ones(len(other.tokens), bool)
     for match in sorted(matches, key=lambda match: (-match.length, match.one, match.other)):
-        here, there = slice(match.one, match.one + match.length), slice(match.other, match.other + match.length)
+        here, there = (
+            slice(match.one, match.one + match.length),
+            slice(match.other, match.other + match.length),
+        )
         start, length = _longest_run(free[here] & others_free[there])
         if length >= least:
             tile = _Match(match.one + start, match.other + start, length)

@@ -46,7 +46,7 @@ class Text:
 class Stream:
     """The tokens of one file, or of all cells of a notebook, which are one program.
 
-    `tokens` are hashes of symbols; `texts` says for each in which text it stands, `lines` in which line of it.
+    `tokens` are hashes of symbols; `texts` says for each in which text it is, `lines` in which line of it.
     """
 
     tokens: Numbers
@@ -76,12 +76,12 @@ def read_submission(path: Path) -> Code:
 
 
 def read_starter(folder: Path) -> Code:
-    """Read what everybody was given: all code below a folder; raise SubmissionRejected if that is impossible."""
+    """Read what everybody was given: all code below a folder; raise SubmissionRejected where that fails."""
     return read_code(read_folder(folder).files)
 
 
 def read_code(files: Mapping[PurePosixPath, bytes]) -> Code:
-    """Return the tokens of Python files and notebooks, in the order of their names, up to what is looked at."""
+    """Return the tokens of Python files and notebooks, in the order of their names, up to a limit."""
     texts: list[Text] = []
     streams: list[Stream] = []
     notes: list[str] = []

@@ -1,8 +1,8 @@
 """The tokens of Python code, without what a copy changes first: names, literals, comments and formatting.
 
-A lexer of our own: it takes time in proportion to the text, whatever the text is, and a syntax error costs at most the
-tokens around it. Nothing is parsed and nothing is run, so that no text can exhaust a parser. A test compares it with
-Python's own `tokenize`.
+A lexer of our own: it takes time in proportion to the text, whatever the text is, and a syntax error costs at
+most the tokens around it. Nothing is parsed and nothing is run, so that no text can exhaust a parser. A test
+compares it with Python's own `tokenize`.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ _ASSIGNED = _Place(0, frozenset({"="}))
 def normalised(source: str) -> Iterator[tuple[str, int]]:
     """Yield symbol and line of each token that says something about how a program works.
 
-    Imports, annotations, texts that stand by themselves, ends of lines, trailing commas and parentheses that only
-    group are left out.
+    Imports, annotations, texts that stand by themselves, ends of lines, trailing commas and parentheses that
+    only group are left out.
     """
     for statement in _statements(lexed(source)):
         if statement[0].text not in {"import", "from"} and not _is_text(statement):

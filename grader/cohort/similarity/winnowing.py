@@ -1,8 +1,8 @@
-"""Fingerprints by winnowing (Schleimer, Wilkerson and Aiken 2003): few of all k-grams, the same in every copy.
+"""Fingerprints by winnowing (Schleimer, Wilkerson, Aiken 2003): few of all k-grams, the same in every copy.
 
-Every run of k tokens has a hash. Of every w hashes in a row the smallest is kept, the rightmost of equal ones.
-So whatever two texts share of at least t = w + k - 1 tokens gives them a fingerprint in common, and what they share of
-fewer than k tokens never does. About 2 of w + 1 hashes are kept.
+Every run of k tokens has a hash. Of every w hashes in a row the smallest is kept, of equal ones the rightmost.
+So whatever two texts share of at least t = w + k - 1 tokens gives them a fingerprint in common, and what they
+share of fewer than k tokens never does. About 2 of w + 1 hashes are kept.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def selected(hashes: Numbers, w: int, given: Numbers) -> Positions:
     own = np.where(np.isin(hashes, given), _LAST, hashes)
     width = min(w, len(own))
     from_the_right = sliding_window_view(own, width)[:, ::-1].argmin(axis=1)
-    positions = np.unique(np.arange(len(from_the_right)) + width - 1 - from_the_right)
-    return positions[own[positions] != _LAST]
+    positions: Positions = np.unique(np.arange(len(from_the_right)) + width - 1 - from_the_right)
+    kept: Positions = positions[own[positions] != _LAST]
+    return kept
 
 
 def _mixed(numbers: Numbers) -> Numbers:
