@@ -289,7 +289,7 @@ def similarity(
     out: Annotated[Path, typer.Option(help="The page, for a browser.")] = Path("similarity.html"),
     as_json: Annotated[Path | None, typer.Option("--json", help="Write it for machines, too.")] = None,
     starter: Annotated[list[Path] | None, typer.Option(help="A folder of code all were given.")] = None,
-    min_tokens: Annotated[int, typer.Option(help="A passage this long is surely found.")] = 20,
+    min_tokens: Annotated[int, typer.Option(help="A passage this long is surely found.")] = 15,
     top: Annotated[int, typer.Option(help="So many pairs are shown.")] = 50,
 ) -> int:
     """Show which submissions of a class share unusual code: for a person to look at, never a verdict."""

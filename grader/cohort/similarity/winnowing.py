@@ -1,6 +1,6 @@
 """Fingerprints by winnowing (Schleimer, Wilkerson, Aiken 2003): few of all k-grams, the same in every copy.
 
-Every run of k tokens has a hash. Of every w hashes in a row the smallest is kept, of equal ones the rightmost.
+Every run of k tokens has a hash. Of every w hashes in a row the smallest is kept, of equal ones the last.
 So whatever two texts share of at least t = w + k - 1 tokens gives them a fingerprint in common, and what they
 share of fewer than k tokens never does. About 2 of w + 1 hashes are kept.
 """
