@@ -23,7 +23,7 @@ from grader.plain_text import one_line
 
 # An honest submission has some 6,000 tokens in 50,000 characters: more is there to slow its reader down.
 MAX_TOKENS = 100_000
-MAX_CHARACTERS = 2_000_000
+MAX_CHARACTERS = 1_000_000
 
 Numbers = NDArray[np.uint64]
 

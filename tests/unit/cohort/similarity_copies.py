@@ -1,6 +1,7 @@
 """A class of right submissions that nobody copied, and copies of them, each hidden in one way.
 
-Which of the fixtures were written apart is decided by what the comparison never sees: their comments and docstrings.
+Which of the fixtures were written apart is decided by what the comparison never sees: their comments and
+docstrings.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def copydetect() -> Any:
 
 @cache
 def honest_class() -> dict[str, Files]:
-    """Return submissions no two of which have a comment or a line of a docstring in common, the larger first."""
+    """Return submissions no two of which have a comment or a docstring in common, the larger first."""
     own = {
         name: _python(own_files(name)) for name in names() if name.startswith("right_") and name != RENAMED
     }

@@ -79,7 +79,7 @@ def test_of_a_class_with_ten_copies_the_first_ten_pairs_are_they():
 
 
 def test_what_is_mixed_of_two_ranks_with_both_above_nearly_all_honest_pairs():
-    """A third to a half of each is in it: where that is a few lines, it is no more than two right ones share."""
+    """Half of each is in it: where that is a few lines, two right ones share as much."""
     names = list(honest_class())
     both_first = 0
     for number, name in enumerate(names):
@@ -123,11 +123,9 @@ def test_copydetect_sees_the_same_pairs_first():
     copies = [renamed(honest_class()[name]) for name in names[::3]]
     prints = [print_of(honest_class()[name]) for name in names] + [print_of(files) for files in copies]
     theirs = sorted(
-        (
-            (-min(1.0, max(detect.compare_files(prints[one], prints[other])[1])), one, other)
-            for one in range(len(prints))
-            for other in range(one + 1, len(prints))
-        )
+        (-min(1.0, max(detect.compare_files(prints[one], prints[other])[1])), one, other)
+        for one in range(len(prints))
+        for other in range(one + 1, len(prints))
     )
     expected = {(3 * at, len(names) + at) for at in range(len(copies))}
     assert {(one, other) for _, one, other in theirs[: len(copies)]} == expected
