@@ -56,10 +56,17 @@ class Index:
 
     def count_of(self, hashes: Numbers) -> NDArray[np.int64]:
         """In how many submissions each of some hashes stands; 0 for what is no fingerprint."""
-        if not len(self.hashes):
-            return np.zeros(len(hashes), np.int64)
-        places = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
-        return np.where(self.hashes[places] == hashes, self.counts[places], 0)
+        places, is_here = self._places_of(hashes)
+        return np.where(is_here, np.append(self.counts, 0)[places], 0)
+
+    def weight_of(self, hashes: Numbers) -> Floats:
+        """Return what each of some hashes weighs; 0 for what is no fingerprint."""
+        places, is_here = self._places_of(hashes)
+        return np.where(is_here, np.append(self.weights, 0.0)[places], 0.0)
+
+    def _places_of(self, hashes: Numbers) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        places = np.searchsorted(self.hashes, hashes)
+        return places, np.append(self.hashes, np.uint64(0))[places] == hashes
 
 
 def usual_from(size: int) -> int:

@@ -124,8 +124,7 @@ def _matches(one: Located, other: Located, index: Index) -> Iterator[_Match]:
 
 def _occurrences(located_: Located, index: Index) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    places = np.searchsorted(index.hashes, located_.fingerprints).clip(max=max(0, len(index.hashes) - 1))
-    counts_something = index.weights[places] > 0
+    counts_something = index.weight_of(located_.fingerprints) > 0
     for hash_, position in zip(
         located_.fingerprints[counts_something].tolist(),
         located_.positions[counts_something].tolist(),
@@ -181,11 +180,10 @@ def _region(match: _Match, one: Located, other: Located, index: Index, grain: Gr
     inside = (one.positions >= match.one) & (one.positions <= match.one + match.length - grain.k)
     hashes = np.unique(one.fingerprints[inside])
     counts = index.count_of(hashes)
-    weights = index.weights[np.searchsorted(index.hashes, hashes)]
     return Region(
         tokens=match.length,
         usual=int(np.median(counts)) if len(counts) else 0,
-        weight=float(weights.sum()),
+        weight=float(index.weight_of(hashes).sum()),
         sides=(_places(one, match.one, match.length), _places(other, match.other, match.length)),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import random
 import re
 import tokenize
 from collections.abc import Callable, Iterator
@@ -188,6 +189,32 @@ def hidden_in_every_way(files: Files) -> Files:
     return reformatted(annotated(reordered(renamed(files))))
 
 
+def in_another_order(files: Files) -> Files:
+    """Put the statements of each function into any order, whether it still works or not."""
+    return {path: _unparsed(_shuffled(ast.parse(content))) for path, content in files.items()}
+
+
+def _shuffled(tree: ast.Module) -> ast.Module:
+    chance = random.Random(0)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            chance.shuffle(node.body)
+    return tree
+
+
+def padded(files: Files) -> Files:
+    """Put a statement that does nothing before every second one."""
+    return {path: _unparsed(_padded(ast.parse(content))) for path, content in files.items()}
+
+
+def _padded(tree: ast.Module) -> ast.Module:
+    nothing = ast.parse("unused = len(str(7))").body[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.For | ast.If):
+            node.body = [each for at, own in enumerate(node.body) for each in ([nothing] * (at % 2) + [own])]
+    return tree
+
+
 def mixed(files: Files, others: Files) -> Files:
     """Take every second class or function from one and the rest from the other, renamed."""
     parts = [
@@ -206,3 +233,5 @@ DISGUISES: tuple[Callable[[Files], Files], ...] = (
     in_cells,
     hidden_in_every_way,
 )
+# These cost more work, and more of what makes a passage.
+THOROUGH_DISGUISES = (in_another_order, padded)

@@ -177,6 +177,17 @@ def test_a_submission_that_is_taken_away_meanwhile_has_no_passages(tmp_path):
     assert pair.regions == ()
 
 
+def test_a_submission_that_changes_meanwhile_stops_nothing(tmp_path):
+    made = entries(tmp_path, ["ann", "bob"], [SHARED] * 2)
+
+    def on_step(label: str) -> None:
+        if label == "bob":
+            (made[0].path / "mytorch" / "nn" / "loss.py").write_text(OTHERS[0] + OTHERS[1] + SHARED[:90])
+
+    (pair,) = compare(made, OPTIONS, on_step).pairs
+    assert all(region.weight > 0 for region in pair.regions)
+
+
 def test_two_submissions_at_least_are_needed(tmp_path):
     with pytest.raises(UsageError, match="only 1 of 1 submissions"):
         compare(entries(tmp_path, ["ann"], [SHARED]), Options(min_tokens=15, top=5))

@@ -21,6 +21,7 @@ from grader.settings import resource
 from tests.unit.cohort.similarity_copies import (
     DISGUISES,
     RENAMED,
+    THOROUGH_DISGUISES,
     Files,
     copydetect,
     honest_class,
@@ -68,6 +69,13 @@ def test_a_hidden_copy_of_any_of_them_is_the_first_of_its_class(disguise):
         assert (first.one, first.other) == (number, len(honest_class()))
         assert first.score > LOWEST_COPY
         assert all(pair.score < HIGHEST_HONEST + 0.05 for pair in rest if pair.other < len(honest_class()))
+
+
+@pytest.mark.parametrize("disguise", THOROUGH_DISGUISES)
+def test_a_copy_that_was_worked_on_is_still_the_first(disguise):
+    for number, files in enumerate(honest_class().values()):
+        first = ranked(disguise(files))[0]
+        assert (first.one, first.other) == (number, len(honest_class()))
 
 
 def test_of_a_class_with_ten_copies_the_first_ten_pairs_are_they():
