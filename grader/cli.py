@@ -16,6 +16,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from grader import class_commands
+from grader.cli_options import (
+    DataDir,
+    Device,
+    FastData,
+    Formats,
+    MinIsolation,
+    Profile,
+    Questions,
+    RubricFile,
+    Sandbox,
+    Seed,
+    WithoutExperiments,
+    formats_in,
+    grade_options,
+)
 from grader.distribution import NAME as INSTALLATION
 from grader.endings import (
     DEBUG_FLAG,
@@ -42,6 +58,7 @@ if TYPE_CHECKING:
 _OPTIONAL_COMMANDS = {
     "bundle": "grader.bundles",
     "selftest": "grader.selftest",
+    "batch": "grader.cohort",
     "similarity": "grader.cohort",
 }
 
@@ -80,11 +97,6 @@ app = typer.Typer(
 data_app = typer.Typer(help="The data sets: MNIST and BloodMNIST.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where full data sets are kept.")]
-Profile = Annotated[str | None, typer.Option(help="Which data: sample (embedded) or full.")]
-Sandbox = Annotated[str, typer.Option(help="auto, or one of those that `grader doctor` lists.")]
-RubricFile = Annotated[Path | None, typer.Option("--rubric", help="A rubric of your own.")]
-
 
 @app.callback(invoke_without_command=True)
 def start(
@@ -111,43 +123,35 @@ def grade(
     *,
     out: Annotated[Path, typer.Option(help="Where reports go.")] = Path("report"),
     profile: Profile = None,
-    questions: Annotated[str, typer.Option(help="Only these: q6.1,q6.2 or a whole problem, q6.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    questions: Questions = "",
+    device: Device = "auto",
     sandbox: Sandbox = "",
-    min_isolation: Annotated[int, typer.Option(help="Below 2 the report is not a grade.")] = 2,
+    min_isolation: MinIsolation = 2,
     rubric: RubricFile = None,
-    seed: Annotated[int | None, typer.Option(help="Give every submission the same inputs.")] = None,
+    seed: Seed = None,
     min_score: Annotated[float | None, typer.Option(help="Exit with 1 below this score.")] = None,
-    report_format: Annotated[str, typer.Option("--format", help="More formats, with commas.")] = "json",
+    report_format: Formats = "json",
     data_dir: DataDir = None,
-    without_experiments: Annotated[
-        bool, typer.Option("--without-experiments", help="Leave what needs PyTorch not run.")
-    ] = False,
-    fast_data: Annotated[
-        bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
-    ] = True,
+    without_experiments: WithoutExperiments = False,
+    fast_data: FastData = True,
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
     from grader.marks import require_own_marks, write_keeping_marks
     from grader.reports import ensure_writable, left_out, unscored_sentence
-    from grader.settings import installation_secret, read_settings
 
-    settings = read_settings()
-    formats = _formats(report_format)
-    options = pipeline.GradeOptions(
-        assignment=pipeline.HW1,
-        questions=_names(questions),
-        profile=profile or settings.profile,
+    formats = formats_in(report_format)
+    options = grade_options(
+        questions=questions,
+        profile=profile,
         device=device,
-        sandbox=sandbox or settings.sandbox,
+        sandbox=sandbox,
         min_isolation=min_isolation,
         rubric=rubric,
         seed=seed,
-        data_dir=data_dir or settings.data_dir,
+        data_dir=data_dir,
         fast_data=fast_data,
         without_experiments=without_experiments,
-        course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
     folders = output_folders(submissions, out)
     for folder in folders.values():
@@ -283,34 +287,6 @@ def bundle(
 
 
 @app.command()
-def similarity(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of zips and folders.")],
-    *,
-    out: Annotated[Path, typer.Option(help="The page, for a browser.")] = Path("similarity.html"),
-    as_json: Annotated[Path | None, typer.Option("--json", help="Write it for machines, too.")] = None,
-    starter: Annotated[list[Path] | None, typer.Option(help="A folder of code all were given.")] = None,
-    min_tokens: Annotated[int, typer.Option(help="A passage this long is surely found.")] = 15,
-    top: Annotated[int, typer.Option(help="So many pairs are shown.")] = 50,
-) -> int:
-    """Show which submissions of a class share unusual code: for a person to look at, never a verdict."""
-    from grader import terminal
-    from grader.cohort.similarity import comparing, output
-
-    entries = comparing.entries_of(folder)
-    options = comparing.Options(starters=tuple(starter or ()), min_tokens=min_tokens, top=top)
-    progress = terminal.steps_progress(terminal.make_console(stderr=True), name="reading", total=len(entries))
-    with progress as on_step:
-        found = comparing.compare(entries, options, on_step)
-    output.write(found, out, as_json)
-    for sentence in output.problem_sentences(found):
-        complain(sentence)
-    console = terminal.make_console()
-    terminal.print_table(console, output.COLUMNS, output.table_rows(found))
-    console.print(output.summary(found, out))
-    return 0
-
-
-@app.command()
 def doctor(*, data_dir: DataDir = None) -> int:
     """Show what is available on this machine, and what would help."""
     from grader import terminal
@@ -378,6 +354,10 @@ def data_import(
     from grader.settings import read_settings
 
     return _print_data(import_folder(folder, data_dir or read_settings().data_dir))
+
+
+app.command()(class_commands.batch)
+app.command()(class_commands.similarity)
 
 
 def main() -> None:
@@ -481,18 +461,6 @@ def _exit_code(graded: Graded, min_score: float | None) -> int:
     score = graded.report.score
     is_below = min_score is not None and (score is None or float(score) < min_score)
     return graded.exit_code or int(is_below)
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    from grader.reports import require_formats
-
-    names = _names(text)
-    require_formats(names)
-    return names
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _name_at(real: Path, depth: int) -> str:

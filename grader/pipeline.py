@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
@@ -26,6 +25,7 @@ from grader.errors import (
     SubmissionRejected,
     UsageError,
 )
+from grader.findings import Findings, last_lines, report_of
 from grader.intake import is_compiled, open_submission, safe_name
 from grader.model import Answer, CheckResult, Flag, Limits, Submission
 from grader.notebooks.written import Starter, find_answers, starter_of
@@ -39,7 +39,7 @@ from grader.sandbox.machine import has_gpu
 from grader.sandbox.policy import read_policy
 from grader.sandbox.providers import PROVIDERS
 from grader.sandbox.zygote import Zygote
-from grader.scoring import Ending, Facts, score
+from grader.scoring import Ending, Facts
 from grader.session import Event, SuiteRun, run_suites
 from grader.settings import PUBLIC_SECRET, default_data_dir, resource
 from grader.suites import read_suites
@@ -48,7 +48,6 @@ INTERRUPTED_EXIT_CODE = 130
 GRADE_MIN_ISOLATION = 2
 PROFILES = ("sample", "full")
 DEVICES = ("auto", "cpu", "cuda")
-LOG_CHARACTERS = 4000
 MOST_COMPILED = 20  # files of compiled code that are told one by one
 
 
@@ -213,7 +212,33 @@ class _Means:
     remembered: Remembered | None
 
 
+def find(
+    path: Path,
+    options: GradeOptions,
+    *,
+    plan: Plan,
+    on_event: Callable[[Event], None] = lambda _: None,
+    zygote: Zygote | None = None,
+) -> Findings:
+    """Run the checks on one submission, and leave the points to whoever asks; see `grade`."""
+    return _found(path, options, plan, _Means(on_event, zygote, None))[0]
+
+
+def not_run(path: Path, options: GradeOptions, plan: Plan, reason: str) -> Findings:
+    """Return what is known of a submission that could not be graded here, through no fault of its own."""
+    submission = SubmissionReport(name=name_of(path), sha256=None, files={})
+    run = SuiteRun(Ending.BROKE, reason)
+    environment = _environment(run, options, plan)
+    return Findings({}, Facts(submission, environment, _Clock().timing({}), Ending.BROKE, reason))
+
+
 def _graded(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> Graded:
+    findings, unchanged = _found(path, options, plan, means)
+    report = report_of(plan, findings)
+    return Graded(report, error_of(report, findings), unchanged)
+
+
+def _found(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> tuple[Findings, frozenset[str]]:
     clock = _Clock()
     submission = SubmissionReport(name=name_of(path), sha256=None, files={})
     left_out: list[Flag] = []
@@ -238,7 +263,7 @@ def _graded(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> Gra
         run = SuiteRun(Ending.INTERRUPTED, "grading was interrupted")
     except Exception as error:  # noqa: BLE001  # whatever fails in us, there is a report that says so
         reason = f"the grader could not run this submission ({type(error).__name__}: {error})"
-        run = SuiteRun(Ending.BROKE, reason, log=_last_lines(error))
+        run = SuiteRun(Ending.BROKE, reason, log=last_lines(error))
     facts = Facts(
         submission=submission,
         environment=_environment(run, options, plan),
@@ -251,24 +276,7 @@ def _graded(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> Gra
         answers=answers,
         log=run.log,
     )
-    report = _scored(plan, run.results, facts)
-    return Graded(report, _error_of(report, run), unchanged)
-
-
-def _scored(plan: Plan, results: Mapping[str, CheckResult], facts: Facts) -> Report:
-    """Add up points; where that fails, make do with a report that has none."""
-    try:
-        return score(plan, results, facts)
-    except Exception as error:  # noqa: BLE001  # as above
-        reason = f"the grader could not add up the points ({type(error).__name__})"
-        bare = replace(
-            facts, ending=Ending.BROKE, reason=reason, broken={}, faults={}, flags=(), log=_last_lines(error)
-        )
-        return score(plan, {}, bare)
-
-
-def _last_lines(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))[-LOG_CHARACTERS:]
+    return Findings(run.results, facts), unchanged
 
 
 def name_of(path: Path) -> str:
@@ -309,11 +317,12 @@ def _run(
     return run_suites(request, suites=folder, files=plan.files, on_event=means.on_event, zygote=means.zygote)
 
 
-def _error_of(report: Report, run: SuiteRun) -> GraderError | None:
-    reason = report.status_reason or ""
-    if run.ending is Ending.REJECTED:
+def error_of(report: Report, findings: Findings) -> GraderError | None:
+    """Return the error that explains a report without a score."""
+    reason, ending = report.status_reason or "", findings.facts.ending
+    if ending is Ending.REJECTED:
         return SubmissionRejected(reason)
-    if run.ending is Ending.NO_ISOLATION:
+    if ending is Ending.NO_ISOLATION:
         return SandboxUnavailable(reason)
     return GraderFault(reason) if report.status == "grader_error" else None
 

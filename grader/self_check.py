@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader import pipeline
-from grader.distribution import NAME as INSTALLATION
+from grader.circumstances import circumstances
 from grader.model import Outcome
-from grader.plan import NOTEBOOK_PACKAGES, Plan
-from grader.remembered import Remembered, python_facts
-from grader.sandbox import default_limits
+from grader.plan import Plan
+from grader.remembered import Remembered
 from grader.sandbox.zygote import Zygote
 from grader.session import Event
 from grader.settings import Settings, default_cache_dir
@@ -71,18 +70,5 @@ def prepare_self_check(
     )
     plan = pipeline.prepare(options)
     folder = default_cache_dir() / CACHE_FOLDER
-    return SelfCheck(options, plan, Remembered(folder, _circumstances(options, plan), recalls=not fresh))
-
-
-def _circumstances(options: pipeline.GradeOptions, plan: Plan) -> dict[str, object]:
-    """Return what a result depends on beside the student's code and the grader's own."""
-    packages = (INSTALLATION, "numpy", *(NOTEBOOK_PACKAGES if plan.uses_notebook else ()))
-    return {
-        **python_facts(),
-        "packages": {name: pipeline.installed_version(name) for name in packages},
-        "profile": options.profile,
-        "data_dir": str(options.data_dir),
-        "sandbox": options.sandbox,
-        "device": pipeline.device_of(options.device, plan),
-        "limits": asdict(default_limits()),
-    }
+    about = {**circumstances(options, plan), "data_dir": str(options.data_dir)}
+    return SelfCheck(options, plan, Remembered(folder, about, recalls=not fresh))

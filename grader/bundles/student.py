@@ -34,9 +34,11 @@ from grader.suites import read_suites
 KIT_NAME = "mytorch-selfcheck"
 _FOLDER = f"grader/assignments/{ASSIGNMENT}"
 _PACKAGE = f"grader.assignments.{ASSIGNMENT}"
-# What judges the grader, and what makes bundles: both know what is right. Commands of theirs are not offered
-# where they are not installed.
-_LEFT_OUT = ("grader/selftest/", "grader/selftest_terminal.py", "grader/bundles/")
+# What judges the grader, and what makes bundles: both know what is right; and what is for a class. Commands
+# of theirs are not offered where they are not installed.
+_LEFT_OUT = ("grader/selftest/", "grader/selftest_terminal.py", "grader/bundles/", "grader/cohort/")
+# What only those need.
+_NOT_NEEDED = ("pyyaml",)
 _INSTRUCTIONS = "files/student/START_HERE.md"
 
 
@@ -46,7 +48,9 @@ def student_files(rubric: Path | None = None) -> dict[str, BundledFile]:
     wheel = wheel_name(KIT_NAME)
     instructions = (PACKAGE / "bundles" / _INSTRUCTIONS).read_text(encoding="utf-8").replace("WHEEL", wheel)
     files["START_HERE.md"] = BundledFile(instructions.encode())
-    files[f"selfcheck/{wheel}"] = BundledFile(make_wheel(self_check_files(rubric), KIT_NAME))
+    files[f"selfcheck/{wheel}"] = BundledFile(
+        make_wheel(self_check_files(rubric), KIT_NAME, without=_NOT_NEEDED)
+    )
     return files
 
 

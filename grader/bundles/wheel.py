@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -30,6 +31,7 @@ ASSIGNMENT = "hw1"
 RUBRIC = f"grader/assignments/{ASSIGNMENT}/rubric.toml"
 _INSIDE = "_bundled"
 _METADATA_KEYS = ("Summary", "License-Expression", "Classifier", "Requires-Python")
+_REQUIRED = re.compile(r"[^a-z0-9._-]")  # what ends the name in a requirement
 _FOR_DEVELOPERS = ("extra == 'dev'", 'extra == "dev"')
 _WHEEL = "Wheel-Version: 1.0\nGenerator: mytorch-grader\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
@@ -71,12 +73,17 @@ def wheel_name(name: str = installation.NAME) -> str:
     return f"{name.replace('-', '_')}-{_installed().version}-py3-none-any.whl"
 
 
-def make_wheel(files: Mapping[str, bytes], name: str = installation.NAME) -> bytes:
-    """Return a wheel of those files, with this installation's version, requirements and commands."""
+def make_wheel(
+    files: Mapping[str, bytes], name: str = installation.NAME, *, without: Collection[str] = ()
+) -> bytes:
+    """Return a wheel of those files, with this installation's version, requirements and commands.
+
+    `without` names requirements that these files do not have.
+    """
     installed = _installed()
     folder = f"{name.replace('-', '_')}-{installed.version}.dist-info"
     about = {
-        f"{folder}/METADATA": _metadata(installed, name).encode(),
+        f"{folder}/METADATA": _metadata(installed, name, without).encode(),
         f"{folder}/WHEEL": _WHEEL.encode(),
         f"{folder}/entry_points.txt": (installed.read_text("entry_points.txt") or "").encode(),
         f"{folder}/licenses/LICENSE": (installed.read_text("licenses/LICENSE") or "").encode(),
@@ -105,10 +112,14 @@ def _installed() -> Distribution:
         ) from error
 
 
-def _metadata(installed: Distribution, name: str) -> str:
+def _metadata(installed: Distribution, name: str, without: Collection[str]) -> str:
     rows = [("Metadata-Version", "2.4"), ("Name", name), ("Version", installed.version)]
     rows += [(key, str(value)) for key in _METADATA_KEYS for value in installed.metadata.get_all(key) or ()]
-    needs = [need for need in installed.requires or () if not need.endswith(_FOR_DEVELOPERS)]
+    needs = [
+        need
+        for need in installed.requires or ()
+        if not need.endswith(_FOR_DEVELOPERS) and _REQUIRED.split(need.lower())[0] not in without
+    ]
     rows += [("Provides-Extra", "experiments"), *(("Requires-Dist", need) for need in needs)]
     return "".join(f"{key}: {value}\n" for key, value in (*rows, ("License-File", "LICENSE")))
 

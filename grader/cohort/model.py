@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Literal
 
 # What became of an entry: a report's own status, or `odd` where there is nothing that could be graded.
 RowStatus = Literal["graded", "partial", "rejected", "interrupted", "grader_error", "odd"]
+# How a row came about in one run.
+How = Literal["graded", "unchanged", "scored_again", "odd", "fault", "fault_kept", "merged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +52,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What is recorded of an entry. `score` is None where it was not scored, which is never a zero.
-
-    `facts` holds further numbers by name that a page may show.
-    """
+    """What is recorded of an entry. `score` is None where it was not scored, which is never a zero."""
 
     entry: Entry
     status: RowStatus
@@ -66,4 +64,3 @@ class Row:
     flags: int = 0
     graded_at: datetime | None = None
     wall_time_s: float | None = None
-    facts: Mapping[str, float] = field(default_factory=dict)

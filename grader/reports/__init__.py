@@ -153,9 +153,15 @@ def ensure_writable(folder: Path) -> None:
         raise UsageError(
             f"cannot write into {folder}: {error.strerror or error}; choose another --out"
         ) from error
-    for chosen in FORMATS.values():
-        for left_over in folder.glob(_unfinished(chosen.file_name, "*")):
-            remove_unheld_file(left_over)
+    remove_unfinished(folder)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a grader that was killed while it wrote a report has left in a folder."""
+    names = [_unfinished(chosen.file_name, "*") for chosen in FORMATS.values()]
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if any(path.match(name) for name in names):
+            remove_unheld_file(path)
 
 
 @contextlib.contextmanager

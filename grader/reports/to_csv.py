@@ -34,7 +34,7 @@ def render(report: Report) -> str:
     writer.writerow(COLUMNS)
     for line in _lines(report):
         cells = (line.get(column) for column in COLUMNS)
-        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
+        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
 
 
@@ -99,5 +99,6 @@ def _number(value: Decimal | None) -> int | float | None:
     return None if value is None else plain_number(value)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
     return _FORMULA.sub(r"\1'", quiet(one_line(text)))

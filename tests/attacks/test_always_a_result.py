@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader import cli, pipeline
+from grader import cli, findings, pipeline
 from grader.assignments.hw1.names import PLACES
 from grader.client import open_student
 from grader.errors import GraderFault, StudentFault
@@ -243,14 +243,14 @@ def test_an_error_of_ours_at_any_stage_ends_in_a_report_that_says_so(
 def test_an_error_while_points_are_added_up_takes_the_score_and_not_the_report(
     tiny, tmp_path, monkeypatch, error
 ):
-    real = pipeline.score
+    real = findings.score
 
     def fails_once(plan, found, known):
         if found:
             raise error
         return real(plan, found, known)
 
-    monkeypatch.setattr(pipeline, "score", fails_once)
+    monkeypatch.setattr(findings, "score", fails_once)
     options = tiny()
     graded = pipeline.grade(write_submission(tmp_path / "alice"), options)
     require_ours(render(graded.report), options)

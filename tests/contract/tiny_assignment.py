@@ -74,6 +74,7 @@ import math
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 

@@ -12,11 +12,23 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 
 # Highest first. A module may import from its own row and the rows below it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"cli", "terminal", "selftest_terminal", "doctor", "endings"})
+    frozenset(
+        {
+            "cli",
+            "cli_options",
+            "class_commands",
+            "class_run",
+            "class_terminal",
+            "terminal",
+            "selftest_terminal",
+            "doctor",
+            "endings",
+        }
+    )
     | frozenset({"self_check", "watching", "interactive", "notebook_view", "editor_tests"}),
     frozenset({"selftest", "bundles"}),
     frozenset({"cohort"}),
-    frozenset({"pipeline", "session", "marks", "remembered"}),
+    frozenset({"pipeline", "session", "marks", "remembered", "findings", "circumstances"}),
     frozenset({"pytest_plugin", "assignments"}),
     frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),

@@ -79,22 +79,6 @@ class _Tally:
         return float(np.searchsorted(reached, share * reached[-1])) / _STEPS
 
 
-def entries_of(folder: Path) -> list[Entry]:
-    """List the submissions of a class: the zips and folders at the top of a folder.
-
-    Raise UsageError where there is no such folder.
-    """
-    try:
-        found = sorted(folder.iterdir())
-    except OSError as error:
-        raise UsageError(f"the folder {folder} cannot be read: {error.strerror}") from error
-    return [
-        Entry(label=path.name, path=path)
-        for path in found
-        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() == ".zip")
-    ]
-
-
 def compare(
     entries: Sequence[Entry], options: Options, on_step: Callable[[str], None] = lambda _: None
 ) -> Similarity:

@@ -48,6 +48,14 @@ def test_the_kit_is_the_template_the_self_check_and_how_to_install_it():
     )
 
 
+def test_the_kit_has_nothing_for_classes_and_needs_nothing_of_it():
+    assert not [path for path in kit_contents() if "grader/cohort/" in path]
+    (metadata,) = [content.decode() for path, content in kit_contents().items() if path.endswith("/METADATA")]
+    needs = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
+    assert any("pydantic" in need for need in needs)
+    assert not [need for need in needs if "yaml" in need.lower()]
+
+
 def test_no_file_of_the_kit_is_where_hidden_things_are():
     forbidden = (
         "hidden",

@@ -40,11 +40,12 @@ def test_a_class_of_fixtures_is_compared(place, capsys):
     (place / ".DS_Store").write_bytes(b"\0")
     (place / "grades.csv").write_text("ann,1\n")
     code, out, err = run("class", "--json", "found/all.json", capsys=capsys)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.splitlines() == ["grader: not taken for anybody's work, by the kind of file: 'grades.csv'"]
     pairs = json.loads((place.parent / "found" / "all.json").read_text())["pairs"]
-    assert (pairs[0]["one"], pairs[0]["other"], pairs[0]["score"]) == ("ann.zip", "bob", 1.0)
+    assert (pairs[0]["one"], pairs[0]["other"], pairs[0]["score"]) == ("ann", "bob", 1.0)
     assert pairs[1]["score"] < 0.3
-    assert "ann.zip" in (place.parent / "similarity.html").read_text()
+    assert "<bdi>ann</bdi>" in (place.parent / "similarity.html").read_text()
     assert out.split("\n")[1].split() == [
         "100",
         "%",
@@ -52,7 +53,7 @@ def test_a_class_of_fixtures_is_compared(place, capsys):
         "2",
         "of",
         "3",
-        "ann.zip",
+        "ann",
     ]
     assert "it is no verdict" in " ".join(out.split())
     assert all(len(line) <= 80 for line in out.splitlines())
@@ -82,11 +83,11 @@ def test_what_cannot_be_opened_is_told_and_left_out(place, capsys):
     assert "3 submissions compared" in " ".join(out.split())
     told = err.splitlines()
     assert [line.split(":")[1].strip() for line in told] == [
-        "bomb.zip",
+        "bomb",
         "carol",
         "empty",
         "link",
-        "waits.zip",
+        "waits",
     ]
     assert "work.ipynb cannot be read" in told[1]
     assert all("left out" in line for line in told if "carol" not in line)
@@ -141,7 +142,6 @@ def test_names_of_any_kind_are_one_line_of_harmless_text(place, capsys):
     code, out, _ = run("class", "--json", "a.json", capsys=capsys)
     assert code == 0
     assert not set(out) & set("\x1b\u202e")
-    assert r"\u202egpj.exe" in out
     assert all(len(line) <= 80 for line in out.splitlines())
     json.loads((place.parent / "a.json").read_text(encoding="utf-8"))
 
