@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from grader import class_commands
 from grader.cli_options import (
     DataDir,
     Device,
@@ -55,12 +54,7 @@ if TYPE_CHECKING:
 
 
 # What a student's kit leaves out: its commands are not offered there.
-_OPTIONAL_COMMANDS = {
-    "bundle": "grader.bundles",
-    "selftest": "grader.selftest",
-    "batch": "grader.cohort",
-    "similarity": "grader.cohort",
-}
+_OPTIONAL_COMMANDS = {"bundle": "grader.bundles", "selftest": "grader.selftest"}
 
 
 class _Commands(TyperGroup):
@@ -356,8 +350,12 @@ def data_import(
     return _print_data(import_folder(folder, data_dir or read_settings().data_dir))
 
 
-app.command()(class_commands.batch)
-app.command()(class_commands.similarity)
+# A student's kit leaves out what is for a whole class.
+if find_spec("grader.class_cli") is not None:
+    from grader.class_cli.commands import CLASS_COMMANDS
+
+    for _command in CLASS_COMMANDS:
+        app.command()(_command)
 
 
 def main() -> None:

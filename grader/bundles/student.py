@@ -36,7 +36,13 @@ _FOLDER = f"grader/assignments/{ASSIGNMENT}"
 _PACKAGE = f"grader.assignments.{ASSIGNMENT}"
 # What judges the grader, and what makes bundles: both know what is right; and what is for a class. Commands
 # of theirs are not offered where they are not installed.
-_LEFT_OUT = ("grader/selftest/", "grader/selftest_terminal.py", "grader/bundles/", "grader/cohort/")
+_LEFT_OUT = (
+    "grader/selftest/",
+    "grader/selftest_terminal.py",
+    "grader/bundles/",
+    "grader/cohort/",
+    "grader/class_cli/",
+)
 # What only those need.
 _NOT_NEEDED = ("pyyaml",)
 _INSTRUCTIONS = "files/student/START_HERE.md"

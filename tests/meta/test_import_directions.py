@@ -16,9 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         {
             "cli",
             "cli_options",
-            "class_commands",
-            "class_run",
-            "class_terminal",
+            "class_cli",
             "terminal",
             "selftest_terminal",
             "doctor",

@@ -42,6 +42,7 @@ def batch(
     *,
     out: Annotated[Path, typer.Option(help="Where the journal, the reports and the class's pages go.")],
     roster: Annotated[Path | None, typer.Option(help="A CSV that names the students.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Whose download it is; default: recognised.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at once; default: processors.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler: tcp://HOST:8786.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only this part of the class.")] = None,
@@ -63,7 +64,7 @@ def batch(
     fast_data: FastData = True,
 ) -> int:
     """Grade a class into DIR/NAME/report.json; started again, it goes on, and grades only what changed."""
-    from grader.class_run import ClassRun
+    from grader.class_cli.batch import ClassRun
 
     options = grade_options(
         questions=questions,
@@ -85,6 +86,7 @@ def batch(
     return run.grade(
         _only_folder(folders),
         roster=roster,
+        layout=layout,
         jobs=jobs,
         scheduler=scheduler,
         shard=shard,
@@ -126,3 +128,6 @@ def _only_folder(folders: Sequence[Path]) -> Path:
     if len(folders) > 1:
         raise UsageError("`grader batch` takes one folder; `grader batch merge DIR...` puts several together")
     return folders[0]
+
+
+CLASS_COMMANDS = (batch, similarity)

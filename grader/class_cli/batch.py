@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader import pipeline
-from grader.class_terminal import class_progress, print_class
+from grader.class_cli.terminal import class_progress, print_class
 from grader.cohort.batch import BatchOptions, folder_of_batch, how_far, run_batch
 from grader.cohort.discovery import discover
 from grader.cohort.executors import Place, ThisMachine
@@ -44,6 +44,7 @@ class ClassRun:
         folder: Path,
         *,
         roster: Path | None = None,
+        layout: str | None = None,
         jobs: int | None = None,
         scheduler: str | None = None,
         shard: str | None = None,
@@ -56,6 +57,7 @@ class ClassRun:
         wanted_since = None if since is None else moment_of(since)
         found = discover(
             folder,
+            layout=layout,
             roster=None if roster is None else read_roster(roster),
             without=[self.out] if roster is None else [self.out, roster],
         )
