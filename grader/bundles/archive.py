@@ -10,11 +10,7 @@ from pathlib import Path
 
 from grader.errors import UsageError
 from grader.reports import write_atomically
-
-# Nothing in a bundle says when or where it was made.
-_DATE = (1980, 1, 1, 0, 0, 0)
-_UNIX, _REGULAR_FILE = 3, 0o100000
-_READ_BY_ALL, _RUN_BY_ALL = 0o644, 0o755
+from grader.stable_zip import READ_BY_ALL, RUN_BY_ALL, stable_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +23,7 @@ class BundledFile:
     @property
     def mode(self) -> int:
         """The file's permissions."""
-        return _RUN_BY_ALL if self.is_executable else _READ_BY_ALL
+        return RUN_BY_ALL if self.is_executable else READ_BY_ALL
 
 
 def zipped(files: Mapping[str, BundledFile]) -> bytes:
@@ -35,11 +31,7 @@ def zipped(files: Mapping[str, BundledFile]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path, file in sorted(files.items()):
-            row = zipfile.ZipInfo(path, _DATE)
-            row.create_system = _UNIX
-            row.external_attr = (_REGULAR_FILE | file.mode) << 16
-            row.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(row, file.content)
+            archive.writestr(stable_row(path, file.mode), file.content)
     return buffer.getvalue()
 
 

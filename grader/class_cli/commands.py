@@ -96,6 +96,50 @@ def batch(
     )
 
 
+def gradebook(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the reports of a class are.")],
+    *,
+    template: Annotated[Path, typer.Option(help="The file that Canvas or Moodle let you download.")],
+    out: Annotated[Path, typer.Option(help="The same file with the grades, to upload there.")],
+    column: Annotated[str | None, typer.Option(help="Which column, where several may be meant.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A TOML file: lateness, and which attempt counts.")
+    ] = None,
+    accept: Annotated[str, typer.Option(help="Enter these too: partial, pending, not-a-grade.")] = "",
+    scale: Annotated[
+        str | None, typer.Option(help="Where the maximum differs: proportional or none.")
+    ] = None,
+    comments: Annotated[bool, typer.Option("--comments", help="Fill Moodle's feedback comments.")] = False,
+    feedback: Annotated[Path | None, typer.Option(help="A zip of each student's report, for Moodle.")] = None,
+    feedback_format: Annotated[str, typer.Option(help="html, markdown, or both with a comma.")] = "html",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> int:
+    """Fill the grades into the gradebook file of Canvas or Moodle; nothing else in it changes."""
+    from grader import terminal
+    from grader.class_cli import gradebook_terminal
+    from grader.cohort.gradebooks.filling import fill_gradebook
+    from grader.cohort.gradebooks.policy_file import read_policy
+    from grader.cohort.gradebooks.records import GradebookOptions
+
+    options = GradebookOptions(
+        template=template,
+        out=out,
+        column=column,
+        policy=read_policy(policy) if policy is not None else None,
+        accept=frozenset(names_in(accept)),
+        scale=scale,
+        comments=comments,
+        feedback=feedback,
+        feedback_formats=names_in(feedback_format),
+    )
+    filled = fill_gradebook(folder, options)
+    if as_json:
+        typer.echo(gradebook_terminal.gradebook_as_json(filled))
+    else:
+        gradebook_terminal.print_gradebook(terminal.make_console(), filled)
+    return int(not filled.is_whole)
+
+
 def similarity(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What a class handed in, as for `batch`.")],
     *,
@@ -130,4 +174,4 @@ def _only_folder(folders: Sequence[Path]) -> Path:
     return folders[0]
 
 
-CLASS_COMMANDS = (batch, similarity)
+CLASS_COMMANDS = (batch, gradebook, similarity)

@@ -100,5 +100,5 @@ def _number(value: Decimal | None) -> int | float | None:
 
 
 def harmless(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return a text as one line that neither a spreadsheet nor a CI service obeys."""
     return _FORMULA.sub(r"\1'", quiet(one_line(text)))

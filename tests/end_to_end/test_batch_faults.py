@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_machine_faults import fill, needs_root, small_disk
+from tests.end_to_end.test_machine_faults import fill, needs_root, small_disk, until
 from tests.end_to_end.traces import RIGHT, Place, adopting_orphans, descendants, finish, strays
 
 pytestmark = [
@@ -85,7 +85,10 @@ def killed_until_done(place: Place, folder: Path, kills: int, seed: int) -> list
     for _ in range(kills):
         running = descendants()
         batch = start(place, folder, start_new_session=True)
-        time.sleep(random_numbers.uniform(0.1, 3.0))
+        # At a random moment of its start, or after a random number of results.
+        target = len(before) + random_numbers.choice([0, 0, 1, 2])
+        until(lambda: batch.poll() is not None or len(recorded(place.out)) >= target)  # noqa: B023
+        time.sleep(random_numbers.uniform(0.0, 0.8 if target > len(before) else 2.0))
         batch.kill()
         batch.communicate()
         assert strays(running) == []
@@ -122,9 +125,7 @@ def test_a_batch_that_is_killed_at_any_moment_loses_nothing_and_does_nothing_twi
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_batch_that_is_told_to_stop_says_how_far_it_came_and_leaves_no_process(place, handed_in, number):
     batch = start(place, handed_in, start_new_session=True)
-    give_up = time.monotonic() + 60
-    while not recorded(place.out) and time.monotonic() < give_up:
-        time.sleep(0.02)
+    until(lambda: recorded(place.out))
     os.killpg(batch.pid, number)
     code, _, err = finish(batch)
     assert code == 130
@@ -140,9 +141,7 @@ def test_a_batch_that_is_told_to_stop_says_how_far_it_came_and_leaves_no_process
 def test_a_disk_that_fills_up_is_said_with_what_was_saved_and_the_next_start_goes_on(place, handed_in):
     with small_disk(place.out, 3 << 20):
         batch = start(place, handed_in)
-        give_up = time.monotonic() + 60
-        while not recorded(place.out) and time.monotonic() < give_up:
-            time.sleep(0.02)
+        until(lambda: recorded(place.out))
         fill(place.out)
         code, _, err = finish(batch)
         assert code == 3, err
