@@ -172,6 +172,33 @@ def comment(
     return 0
 
 
+def similarity(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What a class handed in, as for `batch`.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The page, for a browser.")] = Path("similarity.html"),
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write it for machines, too.")] = None,
+    starter: Annotated[list[Path] | None, typer.Option(help="A folder of code all were given.")] = None,
+    min_tokens: Annotated[int, typer.Option(help="A passage this long is surely found.")] = 15,
+    top: Annotated[int, typer.Option(help="So many pairs are shown.")] = 50,
+) -> int:
+    """Show which submissions of a class share unusual code: for a person to look at, never a verdict."""
+    from grader import terminal
+    from grader.cohort.discovery import discover
+    from grader.cohort.similarity import comparing, output
+
+    handed_in = discover(folder, without=[out] if as_json is None else [out, as_json])
+    options = comparing.Options(starters=tuple(starter or ()), min_tokens=min_tokens, top=top)
+    console, errors = terminal.make_console(), terminal.make_console(stderr=True)
+    with terminal.steps_progress(errors, name="reading", total=len(handed_in.entries)) as on_step:
+        found = comparing.compare(handed_in.entries, options, on_step)
+    output.write(found, out, as_json)
+    for sentence in (*handed_in.sentences, *output.problem_sentences(found)):
+        complain(sentence)
+    terminal.print_table(console, output.COLUMNS, output.table_rows(found))
+    console.print(output.summary(found, out))
+    return 0
+
+
 def _only_folder(folders: Sequence[Path]) -> Path:
     if len(folders) > 1:
         raise UsageError("`grader batch` takes one folder; `grader batch merge DIR...` puts several together")
@@ -183,4 +210,5 @@ CLASS_COMMANDS: Mapping[str, Callable[..., int]] = {
     "class-report": class_report,
     "comment": comment,
     "gradebook": gradebook,
+    "similarity": similarity,
 }

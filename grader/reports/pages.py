@@ -1,9 +1,11 @@
-"""How every page is made: templates that escape whatever they are given, and a log that obeys none of it."""
+"""A page for a browser: one file that needs no network and no script, in which whatever was told is text."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -11,14 +13,21 @@ from markupsafe import Markup
 from grader.plain_text import quiet, scrub
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_MOST_TEXT_BYTES = 1 << 20  # texts are cut when they enter the report; here they only lose odd characters
+_MOST_TEXT_BYTES = 1 << 20  # texts are cut where they are read; here they only lose odd characters
+
+
+def render_page(name: str, values: Mapping[str, Any], *, folder: Path = _TEMPLATES) -> str:
+    """Return a page made from the template `name` of a folder; it may include `report.css`."""
+    text = _template(name, folder).render(values)
+    head, start, rest = text.partition("<style>")
+    style, end, body = rest.partition("</style>")
+    return f"{quiet(head)}{start}{style}{end}{quiet(body)}\n"  # it may be printed in a CI service's log
 
 
 @cache
-def page_template(name: str, *folders: Path) -> Template:
-    """Return a template; it may include those of the reports, the style sheet among them."""
+def _template(name: str, folder: Path) -> Template:
     environment = Environment(
-        loader=FileSystemLoader([*folders, _TEMPLATES]),
+        loader=FileSystemLoader([folder, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_printable,
@@ -26,13 +35,6 @@ def page_template(name: str, *folders: Path) -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template(name)
-
-
-def finished(text: str) -> str:
-    """Return a page as it is written: it may be printed in a CI service's log."""
-    head, start, rest = text.partition("<style>")
-    style, end, body = rest.partition("</style>")
-    return f"{quiet(head)}{start}{style}{end}{quiet(body)}\n"
 
 
 def _printable(value: object) -> object:

@@ -17,7 +17,7 @@ from grader.model import Outcome, Visibility
 from grader.reports.charts import NamedError, curves, error_axis
 from grader.reports.figures import Figure
 from grader.reports.heat_maps import confusion, gap
-from grader.reports.pages import finished, page_template
+from grader.reports.pages import render_page
 from grader.reports.png import data_address
 from grader.reports.schema import (
     CheckReport,
@@ -89,26 +89,26 @@ class Shares:
 def render(report: Report) -> str:
     """Return the report as a page with everything in it; of a student's view that is the student's page."""
     ids = itertools.count(1)
-    text = page_template("report.html").render(
-        report=report,
-        is_student=student_view(report) == report,
-        status=_STATUSES[report.status],
-        sentences=_sentences(report),
-        shares=_shares(report.questions),
-        questions=[(question, _shares([question])) for question in report.questions],
-        figures=lambda question: _figures(question, ids),
-        gap=lambda check: gap(check.feedback, ids),
-        other_gap=_other_gap,
-        message=_message,
-        next_table=lambda: next(ids),
-        marks=lambda check: [mark for mark in report.marks if mark.check_id == check.id],
-        outcome=_outcome,
-        is_hidden=lambda check: check.visibility is not Visibility.VISIBLE,
-        points=_points,
-        number=shown,
-        data_address=data_address,
-    )
-    return finished(text)
+    values = {
+        "report": report,
+        "is_student": student_view(report) == report,
+        "status": _STATUSES[report.status],
+        "sentences": _sentences(report),
+        "shares": _shares(report.questions),
+        "questions": [(question, _shares([question])) for question in report.questions],
+        "figures": lambda question: _figures(question, ids),
+        "gap": lambda check: gap(check.feedback, ids),
+        "other_gap": _other_gap,
+        "message": _message,
+        "next_table": lambda: next(ids),
+        "marks": lambda check: [mark for mark in report.marks if mark.check_id == check.id],
+        "outcome": _outcome,
+        "is_hidden": lambda check: check.visibility is not Visibility.VISIBLE,
+        "points": _points,
+        "number": shown,
+        "data_address": data_address,
+    }
+    return render_page("report.html", values)
 
 
 def _sentences(report: Report) -> list[str]:

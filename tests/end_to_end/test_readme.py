@@ -1,4 +1,4 @@
-"""Every command that the README and the page on formats show is run, in a folder such as they speak of."""
+"""Every command that the README and two more pages show is run, in a folder such as they speak of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from tests.few_attacks import try_one_of_each_family
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = (README, (ROOT / "docs" / "formats.md").read_text(encoding="utf-8"))
+PAGES = (
+    README,
+    *((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("formats.md", "similarity.md")),
+)
 GRADER = (sys.executable, "-m", "grader.cli")
 
 # What cannot be run offline or without all of MNIST, and what is expected of it then.

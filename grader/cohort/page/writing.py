@@ -25,7 +25,7 @@ from grader.model import Outcome, Visibility
 from grader.plain_text import one_line
 from grader.reports import write_atomically
 from grader.reports.figures import Figure
-from grader.reports.pages import finished, page_template
+from grader.reports.pages import render_page
 from grader.reports.schema import Report
 from grader.reports.svg import shown
 from grader.reports.to_json import read_report_file
@@ -125,31 +125,31 @@ def render(
     ids = itertools.count(1)
     clustered = {cluster.id for cluster in facts.clusters}
     stale = [stale_sentence(each) for key, each in comments.items() if key not in clustered]
-    text = page_template("class.html", _TEMPLATES).render(
-        facts=facts,
-        shared=[cluster for cluster in facts.clusters if len(cluster.labels) > 1],
-        single=[cluster for cluster in facts.clusters if len(cluster.labels) == 1],
-        submissions=sorted(facts.submissions, key=lambda each: people[each.label].number),
-        people=lambda labels: _people(labels, people),
-        person=lambda label: people[label],
-        some=_some,
-        most={"submissions": MOST_SUBMISSIONS, "rows": MOST_ROWS, "clusters": MOST_CLUSTERS},
-        figure=_figure(facts, ids),
-        next_table=lambda: next(ids),
-        words_for=lambda kind: _STATUSES.get(kind, kind),
-        outcome_words=_OUTCOMES,
-        bar_of=_bar_of,
-        rate=_rate,
-        outcomes=_outcomes,
-        comment=comments.get,
-        command=lambda cluster: _command(folder, cluster),
-        stale=stale,
-        is_hidden=lambda each: each.visibility is not Visibility.VISIBLE,
-        is_anonymous=anonymous,
-        points=points,
-        number=shown,
-    )
-    return finished(text)
+    values = {
+        "facts": facts,
+        "shared": [cluster for cluster in facts.clusters if len(cluster.labels) > 1],
+        "single": [cluster for cluster in facts.clusters if len(cluster.labels) == 1],
+        "submissions": sorted(facts.submissions, key=lambda each: people[each.label].number),
+        "people": lambda labels: _people(labels, people),
+        "person": lambda label: people[label],
+        "some": _some,
+        "most": {"submissions": MOST_SUBMISSIONS, "rows": MOST_ROWS, "clusters": MOST_CLUSTERS},
+        "figure": _figure(facts, ids),
+        "next_table": lambda: next(ids),
+        "words_for": lambda kind: _STATUSES.get(kind, kind),
+        "outcome_words": _OUTCOMES,
+        "bar_of": _bar_of,
+        "rate": _rate,
+        "outcomes": _outcomes,
+        "comment": comments.get,
+        "command": lambda cluster: _command(folder, cluster),
+        "stale": stale,
+        "is_hidden": lambda each: each.visibility is not Visibility.VISIBLE,
+        "is_anonymous": anonymous,
+        "points": points,
+        "number": shown,
+    }
+    return render_page("class.html", values, folder=_TEMPLATES)
 
 
 def _figure(facts: ClassFacts, ids: Iterator[int]) -> Figure | None:
