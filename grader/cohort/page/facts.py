@@ -200,6 +200,8 @@ class _Gathered:
         self.clusters.add(label, report)
         for kind, message in {flag.kind: flag.message for flag in reversed(report.flags)}.items():
             self.flags.add((kind, "", ""), label, example=message)
+        if report.status == "rejected":  # there was nothing that a check could have been tried on
+            return
         for question in report.questions:
             self.questions.setdefault(question.id, _QuestionSums(question)).add(question)
             if report.status in _RUN and question.status == "not_run":

@@ -16,11 +16,7 @@ from grader.cohort.gradebooks.records import ACCEPTABLE
 from tests.unit.cohort.class_samples import CANVAS, MOODLE_DE, report, write_class
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
-PAGE = next(
-    text
-    for path in sorted(DOCS.glob("classes*.md"))
-    if "## The gradebook" in (text := path.read_text(encoding="utf-8"))
-).partition("## The gradebook")[2]
+PAGE = (DOCS / "gradebook.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```([a-z]*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [
     line
