@@ -25,6 +25,7 @@ from grader.reports.wording import points
 from grader.terminal import print_table
 
 MOST_LISTED = 20
+_LABEL_WIDTH = 24  # of the bar's line, which would shrink the bar otherwise
 HOW_WORDS: Mapping[How, str] = {
     "graded": "graded now",
     "unchanged": "unchanged",
@@ -59,7 +60,7 @@ def class_progress(console: Console, *, total: int | None) -> Iterator[Callable[
         def show(row: Row, how: How) -> None:
             nonlocal faults
             faults += how in ("fault", "fault_kept")
-            told = f"{faults} faults" if faults else quiet(one_line(row.entry.label))
+            told = f"{faults} faults" if faults else quiet(one_line(row.entry.label))[:_LABEL_WIDTH]
             bar.update(task, advance=1, description=told)
 
         yield show
