@@ -37,7 +37,8 @@ class BatchOptions:
     """How a class is graded and where to; `formats` are written beside each report.json.
 
     With `sends_content` the submissions travel to where they are graded; else their paths do. With
-    `retries_faults` what failed through no fault of a student's is tried again.
+    `retries_faults` what failed through no fault of a student's is tried again. `task` is what the place runs
+    for each: a function of a module, since it may travel too.
     """
 
     order: Order
@@ -46,6 +47,7 @@ class BatchOptions:
     formats: tuple[str, ...] = ("json",)
     retries_faults: bool = False
     sends_content: bool = False
+    task: Callable[[Task], str] = grade_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ class _Batch:
                 self._finish(waiting, grade_task(Task(order=order, submission=submission, content=None)))
                 return
         task = Task(order=order, submission=submission, content=waiting.content)
-        self._running[self._place.executor.submit(grade_task, task)] = waiting
+        self._running[self._place.executor.submit(self._options.task, task)] = waiting
         if waiting.fingerprint is not None:
             self._same[waiting.fingerprint] = []
 
