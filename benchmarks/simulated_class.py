@@ -17,6 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from benchmarks.mixed_class import REFERENCE, right_files, zipped
@@ -30,9 +31,11 @@ from grader.cohort.journal import Journal, Recorded
 from grader.cohort.model import Entry
 from grader.cohort.rows import row_of, stamp_of, written_text
 from grader.cohort.tasks import Packed, Task, order_for
-from grader.findings import Findings, findings_from_json, findings_to_json, report_of
+from grader.findings import findings_from_json, findings_to_json, report_of
 from grader.marks import write_keeping_marks
 from grader.pipeline import GradeOptions, find, prepare
+
+Cost = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,8 @@ def grade_by_command(folder: Path, out: Path, recording: Recording, jobs: int) -
 # ------------------------------------------------------------------------------- each part by itself
 
 
-def parts(entries: Sequence[Entry], out: Path, recording: Recording) -> dict[str, float]:
-    """Return what each step that the parent does costs for one submission, in ms, by itself."""
+def parts(entries: Sequence[Entry], out: Path, recording: Recording) -> dict[str, Cost]:
+    """Return what each step that the parent does costs for one submission, by itself."""
     plan = prepare(recording.options)
     text = _text(recording.path)
     fingerprint = fingerprint_with(recording.options, plan)
@@ -158,11 +161,11 @@ def parts(entries: Sequence[Entry], out: Path, recording: Recording) -> dict[str
     contents = [content_digest(entry.path) or "" for entry in entries]
     print_of = {entry.label: fingerprint(content) for entry, content in zip(entries, contents, strict=True)}
     costs = {
-        "digest of what was handed in": _ms(entries, lambda entry: content_digest(entry.path)),
-        "findings read, points added": _ms(
+        "digest of what was handed in": _cost(entries, lambda entry: content_digest(entry.path)),
+        "findings read, points added": _cost(
             entries, lambda entry: report_of(plan, findings_from_json(text).of_submission(entry.label))
         ),
-        "report written (fsync)": _ms(
+        "report written (fsync)": _cost(
             list(zip(entries, reports, strict=True)),
             lambda pair: write_keeping_marks(pair[1], out / pair[0].label),
         ),
@@ -171,13 +174,12 @@ def parts(entries: Sequence[Entry], out: Path, recording: Recording) -> dict[str
         Recorded(row_of(entry, report, out / entry.label / "report.json"), print_of[entry.label])
         for entry, report in zip(entries, reports, strict=True)
     ]
-    costs |= _journal_parts(list(zip(rows, found, strict=True)), out)
-    return costs
+    return costs | _journal_parts([(row, text) for row in rows], out)
 
 
-def _journal_parts(pairs: Sequence[tuple[Recorded, Findings]], out: Path) -> dict[str, float]:
+def _journal_parts(pairs: Sequence[tuple[Recorded, str]], out: Path) -> dict[str, Cost]:
     with Journal(out, assignment="hw1") as journal:
-        first = _ms(
+        first = _cost(
             pairs,
             lambda pair: journal.record(replace(pair[0], row=replace(pair[0].row, report=None)), pair[1]),
         )
@@ -188,15 +190,16 @@ def _journal_parts(pairs: Sequence[tuple[Recorded, Findings]], out: Path) -> dic
         ]
         return {
             "journal: what was found (commit)": first,
-            "journal: written (commit)": _ms(stamped, journal.record),
+            "journal: written (commit)": _cost(stamped, journal.record),
         }
 
 
-def _ms(things: Sequence[object], act: Callable[..., object]) -> float:
-    began = time.perf_counter()
+def _cost(things: Sequence[Any], act: Callable[[Any], object]) -> Cost:
+    began, busy = time.perf_counter(), time.process_time()
     for each in things:
         act(each)
-    return 1000 * (time.perf_counter() - began) / len(things)
+    wall, cpu = time.perf_counter() - began, time.process_time() - busy
+    return {"wall_ms": 1000 * wall / len(things), "cpu_ms": 1000 * cpu / len(things)}
 
 
 def passed_through(

@@ -153,7 +153,7 @@ class _Batch:
         findings = self._journal.findings(fingerprint)
         if findings is None or not findings.fit(self._options.plan):
             return False
-        self._put(entry, fingerprint, findings, "scored_again")
+        self._put(entry, fingerprint, findings, how="scored_again")
         return True
 
     def _keep(self, earlier: Recorded, entry: Entry, how: How) -> None:
@@ -220,15 +220,19 @@ class _Batch:
             raise SandboxUnavailable(reason)
         if ending is Ending.INTERRUPTED:  # whoever ended it did not ask this process
             findings = replace(findings, facts=replace(findings.facts, ending=Ending.BROKE))
-        self._put(waiting.entry, waiting.fingerprint, findings, "graded")
+        # Recorded as it came: to make the same text again would take as long as all else that is done here.
+        new = text if waiting.fingerprint is not None and findings.will_come_again else None
+        self._put(waiting.entry, waiting.fingerprint, findings, new=new, how="graded")
 
-    def _put(self, entry: Entry, fingerprint: str | None, findings: Findings, how: How) -> None:
-        """Record what was found, then write the files, then record that they are written."""
+    def _put(
+        self, entry: Entry, fingerprint: str | None, findings: Findings, *, new: str | None = None, how: How
+    ) -> None:
+        """Record what was found (if it is `new`), then write the files, then record that they are written."""
         plan, folder = self._options.plan, self._options.folder / entry.label
         report = report_of(plan, findings.of_submission(entry.label))
         row = row_of(entry, report, folder / REPORT_NAME)
         recorded = Recorded(replace(row, report=None), fingerprint, plan.rubric.digest)
-        self._journal.record(recorded, findings if fingerprint and findings.will_come_again else None)
+        self._journal.record(recorded, new)
         remove_unfinished(folder)
         try:
             kept = write_keeping_marks(report, folder, self._options.formats)

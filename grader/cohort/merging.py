@@ -10,6 +10,7 @@ from grader.cohort.journal import JOURNAL_NAME, Journal, Recorded
 from grader.cohort.model import Row
 from grader.cohort.rows import row_of, stamp_of, up_to_date, written_text
 from grader.errors import UsageError
+from grader.findings import findings_to_json
 from grader.marks import write_keeping_marks
 from grader.reports.to_json import read_report_file
 
@@ -80,7 +81,8 @@ def _taken(
         return recorded.row
     report = read_report_file(recorded.row.report)
     findings = None if recorded.fingerprint is None else source.findings(recorded.fingerprint)
-    journal.record(replace(recorded, row=replace(up_to_date(recorded), report=None), written=None), findings)
+    text = None if findings is None else findings_to_json(findings)
+    journal.record(replace(recorded, row=replace(up_to_date(recorded), report=None), written=None), text)
     kept = write_keeping_marks(report, out / label, formats)
     row = row_of(recorded.row.entry, kept.report, kept.path)
     journal.record(replace(recorded, row=row, written=written_text(formats, stamp_of(kept.path))))
