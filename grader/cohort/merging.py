@@ -32,13 +32,8 @@ def merge(
     Of two rows of one submission the one that was graded last counts, and marks of both are kept. It can be
     done again, and into a folder that already holds some of them.
     """
-    for folder in folders:
-        if not (folder / JOURNAL_NAME).is_file():
-            raise UsageError(f"{folder} holds no batch; name folders that `grader batch` wrote")
-        if folder.resolve() == out.resolve():
-            raise UsageError(f"{folder} is --out itself; what it holds stays there without being named")
     merged = Merged()
-    with Journal(out, assignment=_assignment_of(folders)) as journal:
+    with Journal(out, assignment=assignment_of(folders, out)) as journal:
         for folder in folders:
             with Journal(folder) as source:
                 for recorded in source.all_recorded():
@@ -48,9 +43,14 @@ def merge(
     return merged
 
 
-def _assignment_of(folders: Sequence[Path]) -> str:
+def assignment_of(folders: Sequence[Path], out: Path) -> str:
+    """Return of which homework batches are; raise UsageError where they cannot be merged into `out`."""
     found: dict[str, Path] = {}
     for folder in folders:
+        if not (folder / JOURNAL_NAME).is_file():
+            raise UsageError(f"{folder} holds no batch; name folders that `grader batch` wrote")
+        if folder.resolve() == out.resolve():
+            raise UsageError(f"{folder} is --out itself; what it holds stays there without being named")
         with Journal(folder) as journal:
             found.setdefault(journal.assignment, folder)
     if len(found) > 1:
