@@ -10,6 +10,7 @@ import random
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from fixtures import build
@@ -20,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REFERENCE = REPOSITORY / "reference"
 PROGRAMS = REPOSITORY / "fixtures" / "attacks" / "programs"
 ACTIVATION = "mytorch/nn/modules/activation.py"
+OPTIMISER = "mytorch/nn/optim.py"
 Files = Mapping[str, bytes]
 
 # Of fixtures: these stop at a limit, which takes a minute; these take the interpreter with them.
@@ -136,14 +138,14 @@ def right_files() -> dict[str, bytes]:
     }
 
 
-def doing(statement: str) -> dict[str, bytes]:
-    """Return right files whose ReLU does something else when it is called."""
+def doing(statement: str, *, method: str = "forward") -> dict[str, bytes]:
+    """Return right files in which a method does something else when it is called: ReLU's, or SGD's `step`."""
     files = right_files()
-    text = files[ACTIVATION].decode()
-    head, found, tail = text.partition("def forward(self, ")
-    assert found, "the reference's ReLU has a method forward"
+    place = {"forward": ACTIVATION, "step": OPTIMISER}[method]
+    head, found, tail = files[place].decode().partition(f"def {method}(self")
+    assert found, f"the reference has a method {method}"
     rest, _, body = tail.partition(":\n")
-    files[ACTIVATION] = f"{head}{found}{rest}:\n        {statement}\n{body}".encode()
+    files[place] = f"{head}{found}{rest}:\n        {statement}\n{body}".encode()
     return files
 
 
@@ -182,9 +184,13 @@ def _wrong(chance: random.Random) -> Files:
 
 
 def _mutant(chance: random.Random) -> Files:
-    mutants: list[Mutant] = mutants_of(REFERENCE)
-    chosen = chance.choice([mutant for mutant in mutants if mutant.file.startswith("mytorch")])
+    chosen = chance.choice(_mutants())
     return {**right_files(), chosen.file: chosen.source.encode()}
+
+
+@cache
+def _mutants() -> list[Mutant]:
+    return [mutant for mutant in mutants_of(REFERENCE) if mutant.file.startswith("mytorch")]
 
 
 def _hostile_program(chance: random.Random) -> Files:
