@@ -37,6 +37,7 @@ from tests.end_to_end.traces import adopting_orphans, descendants, strays
 Numbers = dict[str, Any]
 GRADER = (sys.executable, "-m", "grader.cli")
 REPOSITORY = Path(__file__).resolve().parents[1]
+PASSING = ": handed out and collected"
 _LIMIT_S = 3600.0
 
 
@@ -252,6 +253,10 @@ def simulation(options: argparse.Namespace, root: Path) -> Numbers:
     print(f"submissions a second, tasks of {options.task_ms:g} ms")
     for name, rate in rates.items():
         print(f"  {name:44} {rate:7.0f}")
+    own = 1000 / total["wall_ms"]
+    for name in [name for name in rates if name.endswith(PASSING)]:
+        slower = "handing out and collecting" if rates[name] < own else "the parent's own work"
+        print(f"  what a batch waits for with {name.partition(':')[0]}: {slower}")
     return report
 
 
@@ -263,7 +268,7 @@ def _on_processes(
     place.close(at_once=False)
     whole = simulated_class.grade(entries, out, recording, lambda _: ThisMachine(workers))
     _require_all(out, len(entries))
-    return {f"{workers} processes: handed out and collected": alone, f"{workers} processes: the batch": whole}
+    return {f"{workers} processes{PASSING}": alone, f"{workers} processes: the batch": whole}
 
 
 def _on_dask(
@@ -295,7 +300,7 @@ def _on_dask(
     _require_all(out, len(entries))
     return {
         f"{workers} Dask workers: asked for their number": asking,
-        f"{workers} Dask workers: handed out and collected": alone,
+        f"{workers} Dask workers{PASSING}": alone,
         f"{workers} Dask workers: the batch": whole,
     }
 
