@@ -44,7 +44,7 @@ def place(tmp_path) -> Iterator[Place]:
 
 
 def is_pythons_own(path: Path) -> bool:
-    """Whether it is the file with which `tempfile` finds out, at its first use, whether a folder can be used."""
+    """Whether it is the file with which `tempfile` finds out whether a folder can be used."""
     return len(path.name) == 8 and path.read_bytes() in (b"", b"blat")
 
 
