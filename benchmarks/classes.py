@@ -29,7 +29,7 @@ from typing import Any
 
 from benchmarks import simulated_class
 from benchmarks.mixed_class import write_class
-from grader.cohort.executors import ThisMachine
+from grader.cohort.grading.executors import ThisMachine
 from grader.cohort.rows import read_rows
 from grader.sandbox.machine import processors
 from tests.end_to_end.traces import adopting_orphans, descendants, strays
@@ -276,8 +276,8 @@ def _on_dask(
 ) -> dict[str, float]:
     from distributed import LocalCluster  # noqa: PLC0415 -- for this one measurement only
 
-    from grader.cohort.cluster import DaskCluster  # noqa: PLC0415
-    from grader.cohort.tasks import order_for  # noqa: PLC0415
+    from grader.cohort.grading.cluster import DaskCluster  # noqa: PLC0415
+    from grader.cohort.grading.tasks import order_for  # noqa: PLC0415
 
     with LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None

@@ -23,14 +23,14 @@ from unittest.mock import patch
 from benchmarks.mixed_class import REFERENCE, right_files, zipped
 from grader import class_run
 from grader.cli_options import grade_options
-from grader.cohort.batch import AHEAD, BatchOptions, folder_of_batch, run_batch
-from grader.cohort.content import content_digest, packed
-from grader.cohort.executors import Place
-from grader.cohort.fingerprint import fingerprint_with
+from grader.cohort.grading.batch import AHEAD, BatchOptions, folder_of_batch, run_batch
+from grader.cohort.grading.content import content_digest, packed
+from grader.cohort.grading.executors import Place
+from grader.cohort.grading.fingerprint import fingerprint_with
+from grader.cohort.grading.tasks import Packed, Task, order_for
 from grader.cohort.journal import Journal, Recorded
 from grader.cohort.model import Entry
 from grader.cohort.rows import row_of, stamp_of, written_text
-from grader.cohort.tasks import Packed, Task, order_for
 from grader.findings import findings_from_json, findings_to_json, report_of
 from grader.marks import write_keeping_marks
 from grader.pipeline import GradeOptions, find, prepare

@@ -11,19 +11,19 @@ from pathlib import Path
 
 from grader import pipeline
 from grader.class_cli.terminal import class_progress, print_class
-from grader.cohort.batch import BatchOptions, folder_of_batch, how_far, run_batch
-from grader.cohort.discovery import discover
-from grader.cohort.executors import Place, ThisMachine
 from grader.cohort.failures.comments import apply_comments
+from grader.cohort.grading.batch import BatchOptions, folder_of_batch, how_far, run_batch
+from grader.cohort.grading.executors import Place, ThisMachine
+from grader.cohort.grading.merging import assignment_of, batches_below, merge
+from grader.cohort.grading.tasks import Order, order_for
+from grader.cohort.handed_in.discovery import discover
+from grader.cohort.handed_in.roster import read_roster
+from grader.cohort.handed_in.selection import chosen, moment_of, shard_of
 from grader.cohort.journal import Journal
-from grader.cohort.merging import assignment_of, batches_below, merge
 from grader.cohort.model import Entry, How, Row
 from grader.cohort.page.writing import write_class_report
-from grader.cohort.roster import read_roster
 from grader.cohort.rows import read_rows
-from grader.cohort.selection import chosen, moment_of, shard_of
 from grader.cohort.table import table
-from grader.cohort.tasks import Order, order_for
 from grader.endings import complain, worst
 from grader.errors import GraderFault, MachineFault, UsageError
 from grader.reports import ensure_writable, write_atomically
@@ -156,7 +156,7 @@ def _place(scheduler: str | None, jobs: int | None, order: Order) -> Iterator[Pl
     if scheduler is None:
         place = ThisMachine(jobs or processors())
     else:
-        from grader.cohort.cluster import DaskCluster  # noqa: PLC0415 -- Dask is an extra
+        from grader.cohort.grading.cluster import DaskCluster  # noqa: PLC0415 -- Dask is an extra
 
         place = DaskCluster(scheduler, order)
     try:

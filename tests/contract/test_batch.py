@@ -7,9 +7,9 @@ import sqlite3
 
 import pytest
 
-from grader.cohort.batch import LOCK_NAME, folder_of_batch
+from grader.cohort.grading.batch import LOCK_NAME, folder_of_batch
+from grader.cohort.grading.merging import merge
 from grader.cohort.journal import JOURNAL_NAME, Journal
-from grader.cohort.merging import merge
 from grader.cohort.model import Entry, Student
 from grader.cohort.rows import read_rows
 from grader.errors import MachineFault, UsageError
@@ -205,7 +205,7 @@ def test_a_row_that_was_recorded_and_not_written_is_written_by_the_next_start(sm
         raise MachineFault("no space left on device")
 
     with monkeypatch.context() as context:
-        context.setattr("grader.cohort.batch.write_keeping_marks", full)
+        context.setattr("grader.cohort.grading.batch.write_keeping_marks", full)
         with pytest.raises(MachineFault, match="no space"):
             small.grade()
     done = small.times_run()

@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 
 from grader import pipeline
-from grader.cohort.batch import BatchOptions, folder_of_batch, run_batch
+from grader.cohort.grading.batch import BatchOptions, folder_of_batch, run_batch
+from grader.cohort.grading.tasks import order_for
 from grader.cohort.journal import Journal
 from grader.cohort.model import Entry
-from grader.cohort.tasks import order_for
 from grader.findings import findings_to_json
 from tests.contract.tiny_class import TinyClass
 

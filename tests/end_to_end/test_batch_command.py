@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grader import cli
-from grader.cohort.batch import folder_of_batch
+from grader.cohort.grading.batch import folder_of_batch
 from grader.cohort.journal import Journal
 
 NOBODY = "tcp://127.0.0.1:9"
@@ -97,7 +97,7 @@ def test_where_no_scheduler_is_nothing_is_written(folder, capsys, address):
 
 
 def test_something_that_listens_and_is_no_scheduler_is_told_after_a_while():
-    cluster = import_module("grader.cohort.cluster")
+    cluster = import_module("grader.cohort.grading.cluster")
     pytest.importorskip("distributed")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from grader.cohort.tasks import Order, facts_of_this_place, let_go
+from grader.cohort.grading.tasks import Order, facts_of_this_place, let_go
 from grader.errors import UsageError
 from grader.plain_text import one_line
 

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.cohort.content import content_digest, packed
-from grader.cohort.executors import Place
 from grader.cohort.failures.comments import commented, read_comments
-from grader.cohort.fingerprint import fingerprint_with
+from grader.cohort.grading.content import content_digest, packed
+from grader.cohort.grading.executors import Place
+from grader.cohort.grading.fingerprint import fingerprint_with
+from grader.cohort.grading.tasks import Order, Packed, Task, fault_findings, grade_task
 from grader.cohort.journal import REPORT_NAME, Journal, Recorded
 from grader.cohort.model import Entry, How, Row
 from grader.cohort.rows import formats_of, row_of, stamp_of, written_text
-from grader.cohort.tasks import Order, Packed, Task, fault_findings, grade_task
 from grader.errors import GraderError, SandboxUnavailable, SubmissionRejected, UsageError
 from grader.findings import Findings, findings_from_json, report_of
 from grader.marks import write_keeping_marks

@@ -17,7 +17,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
-from grader.cohort.tasks import let_go
+from grader.cohort.grading.tasks import let_go
 from grader.errors import MachineFault
 
 MOST_TRIES = 2  # of a task whose process dies
