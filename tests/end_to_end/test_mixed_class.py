@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.mixed_class import CRASHES, KINDS, doing, handed_in, right_files, write_class, zipped
 from fixtures import build
-from grader import class_commands, cli
+from grader import cli
+from grader.class_cli import commands
 from grader.cohort.rows import read_rows
 from grader.sandbox import default_limits
 from grader.selftest.archives import hostile_archives
@@ -43,10 +44,8 @@ def a_course(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("GRADER_SETTINGS", str(tmp_path / "none.toml"))
     monkeypatch.setenv("GRADER_COURSE_SECRET", "of the course that grades here")
     limits = replace(default_limits(), call_s=1.0, check_s=2.0)
-    options = class_commands.grade_options
-    monkeypatch.setattr(
-        class_commands, "grade_options", lambda **named: replace(options(**named), limits=limits)
-    )
+    options = commands.grade_options
+    monkeypatch.setattr(commands, "grade_options", lambda **named: replace(options(**named), limits=limits))
 
 
 @pytest.fixture
