@@ -77,8 +77,13 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         database, self._database = self._database, None
-        if database is not None:
-            database.close()
+        if database is None:
+            return
+        if self._assignment is not None and kind is None:
+            # A file by itself, which can be read where nothing can be written: an artifact, a medium.
+            with contextlib.suppress(sqlite3.Error):  # somebody reads it now
+                database.execute("PRAGMA journal_mode = DELETE")
+        database.close()
 
     def recorded(self, label: str) -> Recorded | None:
         """Return what is recorded of an entry."""

@@ -39,6 +39,13 @@ def test_every_submission_gets_its_report_and_an_unchanged_one_is_not_run_again(
     assert (small.out / "alice" / "report.json").stat().st_mtime_ns == before
 
 
+def test_a_finished_journal_is_one_file_that_is_read_without_another_beside_it(small):
+    small.grade()
+    assert sorted(path.name for path in small.out.glob("journal.sqlite*")) == ["journal.sqlite"]
+    assert len(list(read_rows(small.out))) == 3
+    assert sorted(path.name for path in small.out.glob("journal.sqlite*")) == ["journal.sqlite"]
+
+
 def test_only_the_submission_that_changed_is_run_again(small):
     small.grade()
     small.times_run()
