@@ -85,7 +85,8 @@ class GradeOptions:
     not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
     notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
     `training_threads` is how many threads a notebook's networks get: more than one only where nothing else is
-    graded beside it. `without_experiments` leaves what needs PyTorch not run, where it is installed but cannot be used.
+    graded beside it. `without_experiments` leaves what needs PyTorch not run, where it is installed but
+    cannot be used.
     `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
 
