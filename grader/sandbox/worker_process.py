@@ -91,6 +91,8 @@ class CapturedOutput:
 class WorkerProcess:
     """One running worker and the socket to it; everything that comes back is untrusted."""
 
+    _threads = 1  # that it was told to compute with
+
     def __init__(
         self,
         start: Callable[[socket.socket], Process],
@@ -103,7 +105,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         self._policy = policy
         self._most_resident_bytes = most_resident_bytes
-        self._threads = threads  # that it was told to compute with
+        self._threads = threads
         self._scratch = scratch
         self._next_scratch_look_s = 0.0
         self.was_interrupted = False  # in the last exchange
