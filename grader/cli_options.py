@@ -41,9 +41,14 @@ def grade_options(
     data_dir: Path | None,
     without_experiments: bool,
     fast_data: bool,
+    gradings: int = 1,
 ) -> GradeOptions:
-    """Return how submissions are graded: what was asked for, and the settings for all that was not."""
+    """Return how submissions are graded: what was asked for, and the settings for all that was not.
+
+    `gradings` is how many of them run at once, on this machine's processors.
+    """
     from grader import pipeline
+    from grader.sandbox.machine import training_threads
     from grader.settings import installation_secret, read_settings
 
     settings = read_settings()
@@ -58,6 +63,7 @@ def grade_options(
         seed=seed,
         data_dir=data_dir or settings.data_dir,
         fast_data=fast_data,
+        training_threads=training_threads(gradings),
         without_experiments=without_experiments,
         course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )

@@ -84,7 +84,9 @@ class GradeOptions:
     `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
     not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
     notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
-    `without_experiments` leaves what needs PyTorch not run, where it is installed but cannot be used.
+    `training_threads` is how many threads a notebook's networks get: more than one only where nothing else is
+    graded beside it. `without_experiments` leaves what needs PyTorch not run, where it is installed but
+    cannot be used.
     `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
 
@@ -102,6 +104,7 @@ class GradeOptions:
     visible_only: bool = False
     only_first_loss: bool = False
     fast_data: bool = True
+    training_threads: int = 1
     use_zygote: bool = True
     without_experiments: bool = False
 
@@ -309,6 +312,7 @@ def _run(
         seed=options.seed,
         only_first_loss=options.only_first_loss,
         fast_data=options.fast_data,
+        training_threads=options.training_threads,
         notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
         questions=tuple(question.id for question in plan.rubric.questions),
         names=options.assignment.names,

@@ -54,7 +54,7 @@ class GradingRequest:
     `checks` is in the order of execution; `places` says where the submission may define each name.
     `seed` replaces the submission's hash in the seeds of the checks, so that several get the same inputs.
     `only_first_loss` skips whatever comes after the first check that does not pass. `fast_data` serves a
-    notebook its images by the batch.
+    notebook its images by the batch, `training_threads` is how many threads its networks get.
     `notebook` is its path in the submission, `questions` are the assignment's in order, and `names` what each
     question of the notebook leaves behind. `zygote` saves its workers the time to load their libraries.
     """
@@ -73,6 +73,7 @@ class GradingRequest:
     seed: int | None = None
     only_first_loss: bool = False
     fast_data: bool = True
+    training_threads: int = 1
     notebook: str | None = None
     questions: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -67,6 +67,7 @@ def batch(
 ) -> int:
     """Grade a class into DIR/NAME/report.json; started again, it goes on, and grades only what changed."""
     from grader.class_cli.batch import ClassRun
+    from grader.sandbox.machine import processors
 
     options = grade_options(
         questions=questions,
@@ -79,6 +80,7 @@ def batch(
         data_dir=data_dir,
         fast_data=fast_data,
         without_experiments=without_experiments,
+        gradings=jobs or processors(),
     )
     run = ClassRun(options, out, formats_in(report_format))
     if folders[0] == Path(MERGE):

@@ -113,6 +113,7 @@ class ReplayOptions:
     fast_data: bool = True
     devices: tuple[str, ...] = ()
     seed: int = 0
+    threads: int = 1
     zygote: ZygoteClient | None = None
     notify: Callable[[str], None] = lambda _: None
 
@@ -259,7 +260,9 @@ class Replay:
             policy=replace(options.policy, limits=limits),
             places={},
             view=VIEW,
-            notebook=Notebook(options.data, options.fast_data, options.devices, options.seed),
+            notebook=Notebook(
+                options.data, options.fast_data, options.devices, options.seed, options.threads
+            ),
             zygote=options.zygote,
         )
 

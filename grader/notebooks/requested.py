@@ -55,6 +55,7 @@ def replay_requested(
         fast_data=request.fast_data,
         devices=device_files() if uses_gpu else (),
         seed=seed_of(request, "notebook"),
+        threads=request.training_threads,
         zygote=None if offer is None else cleanup.enter_context(ZygoteClient(offer)),
         notify=notify,
     )

@@ -16,13 +16,15 @@ class Notebook:
     """What a worker is given to run a notebook: its root is a scratch copy of the submission, to write in.
 
     `data` is the folder of served data sets, if there are any; `fast_data` whether they come decoded;
-    `devices` are the device files of a GPU. `seed` is that of torch when the notebook starts.
+    `devices` are the device files of a GPU. `seed` is that of torch when the notebook starts, `threads` how
+    many it computes with.
     """
 
     data: Path | None = None
     fast_data: bool = True
     devices: tuple[str, ...] = ()
     seed: int = 0
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ def _begun(order: _Order, start: Callable[[Worker, socket.socket], Process]) -> 
             scratch=None if notebook is None else order.root,
             # A limit on a process's data does not count memory that it shares, be it with nobody.
             most_resident_bytes=order.view.most_resident_bytes if notebook and not notebook.devices else None,
+            threads=1 if notebook is None else notebook.threads,
         )
     except OSError as error:
         if error.errno in SHORTAGES:
@@ -240,7 +241,7 @@ def _notebook_request(notebook: Notebook | None, view: View) -> dict[str, Any] |
         return None
     data = None if notebook.data is None else str(notebook.data)
     wanted = {"data": data, "fast_data": notebook.fast_data, "seed": notebook.seed}
-    return wanted | {"preload": list(view.preload)}
+    return wanted | {"threads": notebook.threads, "preload": list(view.preload)}
 
 
 def _out_of_sight(view: View) -> Iterator[str]:

@@ -57,16 +57,18 @@ def usage_of(process_id: int) -> Usage:
     )
 
 
-def held_up_s(process_id: int | str) -> float:
+def held_up_s(process_id: int | str, *, threads: int = 1) -> float:
     """Return how long a process's main thread was ready to run while the machine ran others, up to now.
 
     What the process's own other threads ran meanwhile is taken off: who stands in his own way is not held up.
+    One that was told to compute with several `threads` may run as many, each as long as the main one: they
+    have a processor each.
     """
     try:
         own_ns, waited_ns = map(int, Path(f"/proc/{process_id}/schedstat").read_text().split()[:2])
     except (OSError, ValueError):
         return 0.0
-    return waited_ns / 1e9 - max(0.0, _cpu_s(stat_fields(process_id)) - own_ns / 1e9)
+    return waited_ns / 1e9 - max(0.0, _cpu_s(stat_fields(process_id)) - threads * own_ns / 1e9)
 
 
 def innermost(process_id: int) -> int:

@@ -91,6 +91,8 @@ class CapturedOutput:
 class WorkerProcess:
     """One running worker and the socket to it; everything that comes back is untrusted."""
 
+    _threads = 1  # that it was told to compute with
+
     def __init__(
         self,
         start: Callable[[socket.socket], Process],
@@ -98,10 +100,12 @@ class WorkerProcess:
         *,
         scratch: Path | None = None,
         most_resident_bytes: int | None = None,
+        threads: int = 1,
     ) -> None:
         ours, theirs = socket.socketpair()
         self._policy = policy
         self._most_resident_bytes = most_resident_bytes
+        self._threads = threads
         self._scratch = scratch
         self._next_scratch_look_s = 0.0
         self.was_interrupted = False  # in the last exchange
@@ -208,7 +212,7 @@ class WorkerProcess:
         )
 
     def _held_up_now_s(self) -> float:
-        return held_up_s(self._worker_id) + held_up_s("self")
+        return held_up_s(self._worker_id, threads=self._threads) + held_up_s("self")
 
     def _answer(self, deadline: Deadline) -> tuple[dict[str, Any], list[np.ndarray]]:
         limits = self._policy.limits

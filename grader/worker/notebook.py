@@ -94,6 +94,7 @@ class Kernel:
         libraries.load(self._wanted["preload"])  # or a zygote did: what cells find is the same
         self._torch = importlib.import_module("torch")
         self._torch.manual_seed(self._wanted["seed"])
+        self._torch.set_num_threads(self._wanted["threads"])  # of its own products; NumPy keeps to one
         if self._wanted["data"] is not None:
             served: Any = importlib.import_module("_grader_worker.served")
             served.install(self._wanted["data"], fast=self._wanted["fast_data"])

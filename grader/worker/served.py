@@ -192,7 +192,8 @@ def _columns(
         return None
     torch: Any = importlib.import_module("torch")
     pixels, targets = gathered
-    images = pixels.contiguous().to(torch.get_default_dtype()).div(255)  # as in ToTensor
+    # As in ToTensor; pixels are whole numbers, so that these are new ones to divide in place.
+    images = pixels.contiguous().to(torch.get_default_dtype()).div_(255)
     for normalise in normalisations:
         images = normalise(images)
     return images.unbind(0), targets

@@ -72,6 +72,7 @@ def replayed(
     wanted: tuple[str, ...] = QUESTIONS,
     devices: tuple[str, ...] = (),
     zygote: ZygoteClient | None = None,
+    threads: int = 1,
     **limits: float,
 ) -> Iterator[Replay]:
     """Replay a notebook that lies in `root`, under these limits; with `zygote` by forked workers."""
@@ -81,7 +82,13 @@ def replayed(
         notebook=notebook_of(*cells), root=root, questions=QUESTIONS, names=NOTEBOOK_NAMES, wanted=wanted
     )
     options = ReplayOptions(
-        provider=provider, min_isolation=1, policy=policy, data=data, devices=devices, zygote=zygote
+        provider=provider,
+        min_isolation=1,
+        policy=policy,
+        data=data,
+        devices=devices,
+        zygote=zygote,
+        threads=threads,
     )
     with scratch_copy(root, within=None if zygote is None else zygote.offer.scratch) as scratch:
         replay = replay_of(work, options, scratch=scratch)

@@ -102,6 +102,25 @@ LIAR = """
     liar = Liar()
     confident_correct = [(torch.zeros(3, 28, 28), 0.95, 1, 1)]
 """
+# Of the second layer's gradient MKL would give each of two threads a part of every sum.
+TRAINING = """
+    import torch
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(784, 256), torch.nn.Tanh(), torch.nn.Linear(256, 10)
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    images, labels = torch.rand(256, 784), torch.randint(0, 10, (256,))
+    train_losses = []
+    for _ in range(20):
+        loss = torch.nn.functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        train_losses.append(loss.item())
+    val_losses = torch.get_num_threads()
+    train_accs = torch.cat([each.flatten() for each in model[2].parameters()])
+"""
 CELLS = (
     *(SET_UP, "## Q4.1 Data", DATA, PLOTS, "## Q4.2 Train", MODEL, "## Q4.3 Evaluate", VALUES, FORBIDDEN),
     *("## Q4.4 Confidence", LIAR, "model = 3", "## Q5.1 Initialise", "while True:\n    pass"),
@@ -270,6 +289,19 @@ def test_a_death_costs_its_cell_and_what_was_there_before_is_made_again(folder, 
         model = replay.after("q4.2").value("model")
         assert replay.student.predict(model, np.ones((3, 2), np.float32)).shape == (3, 1)
         assert replay.student.workers_started == 3
+
+
+@pytest.mark.usefixtures("needs_confinement")
+def test_a_network_learns_the_same_bits_with_one_thread_and_with_two(folder, best):
+    left = []
+    with lent_zygote(best) as zygote:
+        for threads in (1, 2):
+            cells = "## Q4.2", TRAINING
+            with replayed(folder, *cells, provider=best, zygote=zygote, threads=threads) as replay:
+                harvest = replay.after("q4.2")
+                assert harvest.value("val_losses") == threads
+                left.append((harvest.value("train_losses"), harvest.value("train_accs").tobytes()))
+    assert left[0] == left[1]
 
 
 @pytest.mark.usefixtures("needs_confinement")

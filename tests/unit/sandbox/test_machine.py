@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from grader.sandbox import machine
 from grader.sandbox.command import Notebook, Worker
 from grader.sandbox.policy import read_policy
@@ -41,6 +43,12 @@ def test_only_a_worker_with_a_gpu_is_told_of_that_folder(tmp_path):
 
     assert environment("/dev/null", str(tmp_path))["LD_LIBRARY_PATH"] == str(tmp_path)
     assert "LD_LIBRARY_PATH" not in environment()
+
+
+@pytest.mark.parametrize(("gradings", "threads"), [(1, 4), (2, 3), (3, 2), (6, 1), (20, 1)])
+def test_networks_get_the_processors_that_other_gradings_leave(monkeypatch, gradings, threads):
+    monkeypatch.setattr(machine, "processors", lambda: 6)
+    assert machine.training_threads(gradings) == threads
 
 
 HOLDER = """

@@ -47,6 +47,23 @@ def test_a_process_that_is_gone_uses_nothing_and_does_not_run():
     assert not usage.is_running(NOBODY)
 
 
+@pytest.mark.parametrize(
+    ("threads", "others_s", "held_up_s"),
+    [
+        pytest.param(1, 0.0, 6.0, id="alone"),
+        pytest.param(1, 4.0, 2.0, id="a thread that nobody told it to have"),
+        pytest.param(2, 4.0, 6.0, id="two that compute together"),
+        pytest.param(2, 9.0, 1.0, id="two, and some more"),
+    ],
+)
+def test_who_stands_in_his_own_way_is_not_held_up(monkeypatch, threads, others_s, held_up_s):
+    own_s, waited_s = 4.0, 6.0
+    ticks = f"{(own_s + others_s) * os.sysconf('SC_CLK_TCK'):.0f}"
+    monkeypatch.setattr(usage.Path, "read_text", lambda *_, **__: f"{own_s * 1e9:.0f} {waited_s * 1e9:.0f} 1")
+    monkeypatch.setattr(usage, "stat_fields", lambda _: ["0"] * 11 + [ticks, "0"] + ["0"] * 10)
+    assert usage.held_up_s(NOBODY, threads=threads) == held_up_s
+
+
 def test_the_innermost_of_wrapped_processes_is_found():
     # The shell waits for the last one, for it has something to do afterwards.
     process = subprocess.Popen(["sh", "-c", "sh -c 'sleep 60; true'; true"], start_new_session=True)
