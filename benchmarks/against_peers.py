@@ -40,6 +40,7 @@ from benchmarks.peers.contenders import (
     write_submissions,
 )
 from benchmarks.peers.environments import environment_of, versions_in
+from benchmarks.peers.long_runs import MEASUREMENTS
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeat", type=int, default=5, help="rounds; each runs everybody once")
+    parser.add_argument("--repeat", type=int, help="rounds: 5, 3 with --training, 1 with --notebook")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--work", type=Path, help="keep environments and files here")
     parser.add_argument("--only", nargs="+", choices=list(ENTRANTS), default=list(ENTRANTS), metavar="ROW")
@@ -75,12 +76,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measurements(options: argparse.Namespace) -> dict[str, Callable[[Path, argparse.Namespace], Numbers]]:
-    chosen: dict[str, Callable[[Path, argparse.Namespace], Numbers]] = {}
-    if options.training or options.notebook:
-        from benchmarks.peers import notebook, training  # noqa: PLC0415 -- the second one needs PyTorch's stack
-
-        chosen |= {"training": training.measured} if options.training else {}
-        chosen |= {"notebook": notebook.measured} if options.notebook else {}
+    chosen = {name: measure for name, measure in MEASUREMENTS.items() if getattr(options, name)}
     return chosen or {"checks": checks}
 
 
@@ -98,6 +94,7 @@ class Ready:
 
 def checks(work: Path, options: argparse.Namespace) -> Numbers:
     """Grade the same submission by everybody, in turns."""
+    rounds = options.repeat or 5
     ready: dict[str, Ready] = {}
     missing: dict[str, str] = {}
     for name in options.only:
@@ -106,7 +103,7 @@ def checks(work: Path, options: argparse.Namespace) -> Numbers:
         except Failed as error:
             missing[name] = str(error)
         print(f"ready: {name}" if name in ready else f"missing: {name}", file=sys.stderr)
-    times = in_turns({name: lambda each=each: _timed(each) for name, each in ready.items()}, options.repeat)
+    times = in_turns({name: lambda each=each: _timed(each) for name, each in ready.items()}, rounds)
     over_base = ratios(times, BASE)
     rows = {
         name: {
@@ -117,7 +114,7 @@ def checks(work: Path, options: argparse.Namespace) -> Numbers:
         }
         for name, each in ready.items()
     }
-    _print_rows(rows, missing, options)
+    _print_rows(rows, missing, rounds)
     return {"seconds": rows, "missing": missing}
 
 
@@ -157,8 +154,8 @@ def _timed(ready: Ready) -> float:
     return ran.seconds
 
 
-def _print_rows(rows: Numbers, missing: dict[str, str], options: argparse.Namespace) -> None:
-    print(f"seconds, median of {options.repeat} (least), and over {BASE!r}")
+def _print_rows(rows: Numbers, missing: dict[str, str], rounds: int) -> None:
+    print(f"seconds, median of {rounds} (least), and over {BASE!r}")
     for name, row in rows.items():
         ratio = "" if row["ratio"] is None else f"{row['ratio']:6.2f} x"
         passed = f"{row['checks']:3} checks" if row["checks"] else ""

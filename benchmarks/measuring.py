@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from grader.sandbox.machine import processors
 from tests.end_to_end.traces import adopting_orphans, descendants, strays
 
 Numbers = dict[str, Any]
+T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parents[1]
 _SAMPLE_S = 0.02
 _LOG_CHARACTERS = 2000
@@ -43,9 +44,9 @@ def rotated(names: Sequence[str], turn: int) -> list[str]:
     return [*names[start:], *names[:start]]
 
 
-def in_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def in_turns(contenders: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
     """Run every contender once a round, in rotated order; return what each one measured."""
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    found: dict[str, list[T]] = {name: [] for name in contenders}
     for turn in range(rounds):
         for name in rotated(list(contenders), turn):
             found[name].append(contenders[name]())
