@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from pathlib import Path
 from benchmarks.measuring import (
     Failed,
     Numbers,
+    end_cleanly_when_told_to,
     in_turns,
     last_line,
     machine,
@@ -45,7 +46,8 @@ from benchmarks.peers.long_runs import MEASUREMENTS
 
 def main() -> None:
     """Print the tables, and write them as JSON where that was asked for."""
-    options = _arguments()
+    end_cleanly_when_told_to()
+    options = arguments()
     with ExitStack() as stack:
         work = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-peers-")))
         work = work.resolve()
@@ -60,7 +62,8 @@ def main() -> None:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -70,9 +73,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=list(ENTRANTS), default=list(ENTRANTS), metavar="ROW")
     parser.add_argument("--training", action="store_true", help="Q6.7 against its bare loop, instead")
     parser.add_argument("--notebook", action="store_true", help="the notebook against nbclient, instead")
+    parser.add_argument("--all-threads", action="store_true", help="with those: bare loops on all cores, too")
     parser.add_argument("--profile", choices=("sample", "full"), default="sample", help="data of these two")
     parser.add_argument("--data-dir", type=Path, help="where the full data are")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 def _measurements(options: argparse.Namespace) -> dict[str, Callable[[Path, argparse.Namespace], Numbers]]:

@@ -28,6 +28,7 @@ from benchmarks.measuring import (
     Failed,
     Numbers,
     Ran,
+    end_cleanly_when_told_to,
     fitted_exponent,
     in_turns,
     last_line,
@@ -63,7 +64,8 @@ class Growth:
 
 def main() -> None:
     """Print every growth, and write plot and JSON where that was asked for."""
-    options = _arguments()
+    end_cleanly_when_told_to()
+    options = arguments()
     report: Numbers = {"machine": machine(), "growth": {}}
     with tempfile.TemporaryDirectory(prefix="grader-growth-") as folder:
         root = Path(folder)
@@ -81,7 +83,8 @@ def main() -> None:
         _plot(report["growth"], options.out)
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -89,7 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3, help="rounds; each runs every size once")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--out", type=Path, help="write growth.svg and growth.png here")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 # ------------------------------------------------------------------------------- one growth

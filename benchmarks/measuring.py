@@ -13,6 +13,7 @@ import platform
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -163,6 +164,11 @@ def run(command: Command, *, with_memory: bool = False) -> Ran:
         if left:
             raise Failed(f"left running: {left[0]}")
         return ran
+
+
+def end_cleanly_when_told_to() -> None:
+    """Let SIGTERM unwind as Ctrl-C does, so that what is running then is ended too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def last_line(output: str) -> str:

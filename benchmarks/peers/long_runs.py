@@ -27,7 +27,8 @@ from benchmarks.peers.contenders import GRADER, write_submissions
 from grader.datasets import serve
 
 LIMIT_S = 3600.0
-# A worker computes with one thread; so must what it is compared with. With all threads is told beside it.
+# A worker computes with one thread; so must what it is compared with.
+_BASE = "bare loops, one thread"
 _ONE_THREAD = dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _SECRET = {"GRADER_COURSE_SECRET": "of the course that is measured here"}
 _TRAINING_CHECK = "q6.7.learns"  # the one check that trains, where right code is right at once
@@ -50,15 +51,8 @@ def training(work: Path, options: argparse.Namespace) -> Numbers:
             raise Failed(f"{_TRAINING_CHECK}: {found['outcome']}")
         return float(found["duration_s"])
 
-    times = in_turns(
-        {
-            "bare loop, one thread": lambda: sum(_bare("training", options, _ONE_THREAD).values()),
-            "bare loop, all threads": lambda: sum(_bare("training", options, {}).values()),
-            f"the check {_TRAINING_CHECK}": check,
-        },
-        options.repeat or 3,
-    )
-    return _told(f"Q6.7, {options.profile} data", times, "bare loop, one thread")
+    contenders = _bare_loops("training", options) | {f"the check {_TRAINING_CHECK}": check}
+    return _told(f"Q6.7, {options.profile} data", in_turns(contenders, options.repeat or 3))
 
 
 def notebook(work: Path, options: argparse.Namespace) -> Numbers:
@@ -77,22 +71,24 @@ def notebook(work: Path, options: argparse.Namespace) -> Numbers:
     def grade() -> float:
         return float(_graded(submission, work / "notebook-out", _NOTEBOOK_QUESTIONS, options)["seconds"])
 
-    times = in_turns(
-        {
-            "bare loops, one thread": lambda: sum(_bare("notebook", options, _ONE_THREAD).values()),
-            "bare loops, all threads": lambda: sum(_bare("notebook", options, {}).values()),
-            "grader grade, Q4.1 to Q5.4": grade,
-            "nbclient, the same cells": nbclient,
-        },
-        options.repeat or 1,
-    )
-    return _told(f"Problems 4 and 5, {options.profile} data", times, "bare loops, one thread")
+    contenders = _bare_loops("notebook", options) | {
+        "grader grade, Q4.1 to Q5.4": grade,
+        "nbclient, the same cells": nbclient,
+    }
+    return _told(f"Problems 4 and 5, {options.profile} data", in_turns(contenders, options.repeat or 1))
 
 
-def _told(what: str, times: dict[str, list[float]], base: str) -> Numbers:
-    over_base = ratios(times, base)
+def _bare_loops(loops: str, options: argparse.Namespace) -> dict[str, Callable[[], float]]:
+    ways = {_BASE: _ONE_THREAD}
+    if options.all_threads:
+        ways["bare loops, all threads"] = {}
+    return {name: lambda own=own: sum(_bare(loops, options, own).values()) for name, own in ways.items()}
+
+
+def _told(what: str, times: dict[str, list[float]]) -> Numbers:
+    over_base = ratios(times, _BASE)
     rows: Numbers = {name: {**summary(found), "ratio": over_base[name]} for name, found in times.items()}
-    print(f"{what}: seconds, median (least) of {len(times[base])}, and over {base!r}")
+    print(f"{what}: seconds, median (least) of {len(times[_BASE])}, and over {_BASE!r}")
     for name, row in rows.items():
         print(f"  {name:32} {row['median']:7.2f}  ({row['least']:.2f}) {row['ratio']:6.2f} x")
     return rows
