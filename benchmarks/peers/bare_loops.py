@@ -15,15 +15,15 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from grader.datasets import load_bloodmnist, load_mnist
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "reference"))
 SEED = 0
+_REFERENCE = Path(__file__).resolve().parents[2] / "reference"
 
 
 def training(profile: str, data_dir: Path | None) -> dict[str, float]:
@@ -111,15 +111,21 @@ def _initialisations(profile: str, data_dir: Path | None) -> Callable[[], None]:
     return loop
 
 
-def main() -> None:
-    """Run one kind of loop, and print what each part took."""
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("loops", choices=("training", "notebook"))
     parser.add_argument("--profile", choices=("sample", "full"), default="sample")
     parser.add_argument("--data-dir", type=Path)
-    options = parser.parse_args()
+    return parser.parse_args(given)
+
+
+def main() -> None:
+    """Run one kind of loop, and print what each part took."""
+    options = arguments()
+    sys.path.insert(0, str(_REFERENCE))  # where `mytorch` and `experiments` are
     loops = {"training": training, "notebook": notebook}[options.loops]
     print(json.dumps(loops(options.profile, options.data_dir)))
 
