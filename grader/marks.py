@@ -13,7 +13,7 @@ from pathlib import Path
 
 from grader.errors import MachineFault, UsageError
 from grader.plain_text import one_line
-from grader.reports import FORMATS, folder_held, write_atomically, write_report
+from grader.reports import FORMATS, folder_held, write_again, write_atomically, write_report
 from grader.reports.schema import CheckReport, MarkReport, Report
 from grader.reports.to_json import UnreadableReport, read_report_file, render
 from grader.scoring import marked
@@ -49,7 +49,10 @@ def mark(
         given = _mark_of(row, _points(points, row), by=name, comment=comment or None)
         changed = marked(report, (*report.marks, given))
         try:
-            write_atomically(path, render(changed))
+            if path.name == FORMATS["json"].file_name:
+                write_again(changed, path.parent)
+            else:  # a copy somewhere else, which no other file was made from
+                write_atomically(path, render(changed))
         except OSError as error:
             raise MachineFault(f"{path} cannot be written: {error.strerror or error}") from error
     return changed

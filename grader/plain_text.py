@@ -21,6 +21,8 @@ def scrub(text: str, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
 
     A text that was cut says so. Scrubbing twice changes nothing.
     """
+    if len(text) <= max_bytes and text.isascii() and text.isprintable():
+        return text  # almost every text of a report, hundreds in each
     # A text of gigabytes costs no more than a short one; the second half makes up for what is dropped.
     window = text[: 2 * max_bytes]
     broken_up = _LINE_BREAK.sub("\n", _TERMINAL_SEQUENCE.sub("", window))

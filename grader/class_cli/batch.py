@@ -11,19 +11,19 @@ from pathlib import Path
 
 from grader import pipeline
 from grader.class_cli.terminal import class_progress, print_class
-from grader.cohort.batch import BatchOptions, folder_of_batch, how_far, run_batch
-from grader.cohort.discovery import discover
-from grader.cohort.executors import Place, ThisMachine
 from grader.cohort.failures.comments import apply_comments
+from grader.cohort.grading.batch import BatchOptions, folder_of_batch, how_far, run_batch
+from grader.cohort.grading.executors import Place, ThisMachine
+from grader.cohort.grading.merging import assignment_of, batches_below, merge
+from grader.cohort.grading.tasks import Order, order_for
+from grader.cohort.handed_in.discovery import discover
+from grader.cohort.handed_in.roster import read_roster
+from grader.cohort.handed_in.selection import chosen, moment_of, shard_of
 from grader.cohort.journal import Journal
-from grader.cohort.merging import batches_below, merge
 from grader.cohort.model import Entry, How, Row
 from grader.cohort.page.writing import write_class_report
-from grader.cohort.roster import read_roster
 from grader.cohort.rows import read_rows
-from grader.cohort.selection import chosen, moment_of, shard_of
 from grader.cohort.table import table
-from grader.cohort.tasks import Order, order_for
 from grader.endings import complain, worst
 from grader.errors import GraderFault, MachineFault, UsageError
 from grader.reports import ensure_writable, write_atomically
@@ -78,8 +78,9 @@ class ClassRun:
         )
         for sentence in found.sentences:
             complain(sentence)
-        with self._journal(plan.rubric.assignment) as journal:
-            rows, sentences = self._graded(entries, batch, journal, scheduler, jobs)
+        # First, since without a scheduler nothing is to be written.
+        with _place(scheduler, jobs, order) as place, self._journal(plan.rubric.assignment) as journal:
+            rows, sentences = self._graded(entries, batch, journal, place)
             strangers = len(set(journal.labels()) - {entry.label for entry in found.entries})
         for sentence in sentences:
             complain(sentence)
@@ -93,6 +94,7 @@ class ClassRun:
         parts = list(batches_below(folders))
         if not parts:
             raise UsageError("name the folders that `grader batch --shard` wrote, or the folder they are in")
+        assignment_of(parts, self.out)
         ensure_writable(self.out)
         counts: Counter[How] = Counter()
         with folder_of_batch(self.out), class_progress(make_console(stderr=True), total=None) as on_row:
@@ -108,11 +110,9 @@ class ClassRun:
         entries: Sequence[Entry],
         batch: BatchOptions,
         journal: Journal,
-        scheduler: str | None,
-        jobs: int | None,
+        place: Place,
     ) -> tuple[Counter[How], tuple[str, ...]]:
         counts: Counter[How] = Counter()
-        place = _place(scheduler, jobs, batch.order)
         try:
             with class_progress(make_console(stderr=True), total=len(entries)) as show:
 
@@ -149,9 +149,18 @@ class ClassRun:
         print_class(make_console(), read_rows(self.out), counts, pages=(path, page))
 
 
-def _place(scheduler: str | None, jobs: int | None, order: Order) -> Place:
+@contextmanager
+def _place(scheduler: str | None, jobs: int | None, order: Order) -> Iterator[Place]:
+    """Give where submissions are graded; it is ended here only where that fails, by the batch otherwise."""
+    place: Place
     if scheduler is None:
-        return ThisMachine(jobs or processors())
-    from grader.cohort.cluster import DaskCluster  # noqa: PLC0415 -- Dask is an extra
+        place = ThisMachine(jobs or processors())
+    else:
+        from grader.cohort.grading.cluster import DaskCluster  # noqa: PLC0415 -- Dask is an extra
 
-    return DaskCluster(scheduler, order)
+        place = DaskCluster(scheduler, order)
+    try:
+        yield place
+    except BaseException:
+        place.close(at_once=True)
+        raise

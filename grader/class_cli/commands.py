@@ -183,7 +183,7 @@ def similarity(
 ) -> int:
     """Show which submissions of a class share unusual code: for a person to look at, never a verdict."""
     from grader import terminal
-    from grader.cohort.discovery import discover
+    from grader.cohort.handed_in.discovery import discover
     from grader.cohort.similarity import comparing, output
 
     handed_in = discover(folder, without=[out] if as_json is None else [out, as_json])

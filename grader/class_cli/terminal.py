@@ -89,7 +89,7 @@ def print_class(
         elif len(look_at) < MOST_LISTED:
             look_at.append(row)
     told = ", ".join(f"{statuses[name]} {name.replace('_', ' ')}" for name in _STATUSES if statuses[name])
-    console.print(Text(f"{statuses.total()} submissions: {told}", style="bold"))
+    console.print(Text(f"{statuses.total()} submissions{': ' if told else ''}{told}", style="bold"))
     if scores and worth is not None:
         console.print(
             f"scores: mean {fmean(scores):.1f}, median {median(scores):.1f},"

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from grader.cohort.model import Entry, Row, Student
 from grader.errors import MachineFault, UsageError
-from grader.findings import Findings, findings_from_json, findings_to_json
+from grader.findings import Findings, findings_from_json
 
 JOURNAL_NAME = "journal.sqlite"
 REPORT_NAME = "report.json"
@@ -77,8 +77,13 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         database, self._database = self._database, None
-        if database is not None:
-            database.close()
+        if database is None:
+            return
+        if self._assignment is not None and kind is None:
+            # A file by itself, which can be read where nothing can be written: an artifact, a medium.
+            with contextlib.suppress(sqlite3.Error):  # somebody reads it now
+                database.execute("PRAGMA journal_mode = DELETE")
+        database.close()
 
     def recorded(self, label: str) -> Recorded | None:
         """Return what is recorded of an entry."""
@@ -109,13 +114,13 @@ class Journal:
             ).fetchone()
             return None if found is None else findings_from_json(zlib.decompress(found[0]))
 
-    def record(self, recorded: Recorded, findings: Findings | None = None) -> None:
-        """Put an entry's row, and what was found in it, on disk in one step."""
+    def record(self, recorded: Recorded, findings: str | None = None) -> None:
+        """Put an entry's row, and what was found in it as JSON, on disk in one step."""
         if findings is not None and recorded.fingerprint is None:
             raise ValueError("findings are kept under a fingerprint")
         with self._changed() as database:
             if findings is not None:
-                body = zlib.compress(findings_to_json(findings).encode())
+                body = zlib.compress(findings.encode())
                 database.execute(
                     "INSERT OR REPLACE INTO findings VALUES (?, ?)", (recorded.fingerprint, body)
                 )

@@ -7,9 +7,9 @@ import sqlite3
 
 import pytest
 
-from grader.cohort.batch import LOCK_NAME, folder_of_batch
+from grader.cohort.grading.batch import LOCK_NAME, folder_of_batch
+from grader.cohort.grading.merging import merge
 from grader.cohort.journal import JOURNAL_NAME, Journal
-from grader.cohort.merging import merge
 from grader.cohort.model import Entry, Student
 from grader.cohort.rows import read_rows
 from grader.errors import MachineFault, UsageError
@@ -37,6 +37,13 @@ def test_every_submission_gets_its_report_and_an_unchanged_one_is_not_run_again(
     assert small.grade() == {"unchanged": 3}
     assert small.times_run() == 0
     assert (small.out / "alice" / "report.json").stat().st_mtime_ns == before
+
+
+def test_a_finished_journal_is_one_file_that_is_read_without_another_beside_it(small):
+    small.grade()
+    assert sorted(path.name for path in small.out.glob("journal.sqlite*")) == ["journal.sqlite"]
+    assert len(list(read_rows(small.out))) == 3
+    assert sorted(path.name for path in small.out.glob("journal.sqlite*")) == ["journal.sqlite"]
 
 
 def test_only_the_submission_that_changed_is_run_again(small):
@@ -205,7 +212,7 @@ def test_a_row_that_was_recorded_and_not_written_is_written_by_the_next_start(sm
         raise MachineFault("no space left on device")
 
     with monkeypatch.context() as context:
-        context.setattr("grader.cohort.batch.write_keeping_marks", full)
+        context.setattr("grader.cohort.grading.batch.write_keeping_marks", full)
         with pytest.raises(MachineFault, match="no space"):
             small.grade()
     done = small.times_run()

@@ -4,7 +4,7 @@ import pytest
 
 distributed = pytest.importorskip("distributed")
 
-from grader.cohort.cluster import DaskCluster  # noqa: E402
+from grader.cohort.grading.cluster import DaskCluster  # noqa: E402
 from grader.errors import UsageError  # noqa: E402
 from tests.contract.tiny_class import TinyClass  # noqa: E402
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader import pipeline
-from grader.cohort.batch import BatchOptions, folder_of_batch, run_batch
-from grader.cohort.executors import Place, ThisMachine
+from grader.cohort.grading.batch import BatchOptions, folder_of_batch, run_batch
+from grader.cohort.grading.executors import Place, ThisMachine
+from grader.cohort.grading.tasks import let_go, order_for
 from grader.cohort.journal import Journal
 from grader.cohort.model import Entry, How, Row
-from grader.cohort.tasks import let_go, order_for
 from tests.contract.tiny_assignment import options_for, rubric_of, write_assignment
 
 POINTS = {"first": 1, "second": 2}

@@ -39,7 +39,13 @@ def place(tmp_path) -> Iterator[Place]:
     before = descendants()
     yield made
     assert strays(before) == []
-    assert [path for path in made.temporary.rglob("*") if path.is_file()] == []
+    left = [path for path in made.temporary.rglob("*") if path.is_file() and not is_pythons_own(path)]
+    assert left == []
+
+
+def is_pythons_own(path: Path) -> bool:
+    """Whether it is the file with which `tempfile` finds out whether a folder can be used."""
+    return len(path.name) == 8 and path.read_bytes() in (b"", b"blat")
 
 
 @pytest.fixture

@@ -32,6 +32,14 @@ EXPECTED_EXIT_CODES = {
     "grader grade hw1_alice.zip --profile full --out out": 2,
     "grader data fetch": None,
 }
+# The whole homework of the same submissions is what `grader grade submissions/*.zip` grades.
+SHORTER = {"grader batch submissions --out class": "--questions q6.5"}
+CANVAS = """\
+Student,ID,SIS Login ID,Section,Homework 1 (77)
+    Points Possible,,,,2
+Bob,11,bob,One,
+Carol,12,carol,One,
+"""
 
 
 # Run by other tests in this folder, which look at what they find too: the judgement's, the students' loop's.
@@ -62,6 +70,7 @@ def folder(tmp_path_factory) -> Path:
     write_zip("right_mean_in_linear", base / "submissions" / "bob.zip")
     write_zip("template", base / "submissions" / "carol.zip")
     (base / "FOLDER").mkdir()
+    (base / "canvas.csv").write_text(CANVAS, encoding="utf-8")
     assert run("grader grade hw1_alice.zip --questions q2.2 --out out", base).returncode == 0
     return base
 
@@ -97,7 +106,7 @@ def shown_and_run() -> list[object]:
 
 @pytest.mark.parametrize("command", shown_and_run())
 def test_a_command_of_the_readme_does_what_it_says(command, folder):
-    done = run(command, folder)
+    done = run(f"{command} {SHORTER.get(command, '')}", folder)
     expected = EXPECTED_EXIT_CODES.get(command, 0)
     if command == "grader data import FOLDER":
         expected = 2  # the folder is empty, and one sentence says so

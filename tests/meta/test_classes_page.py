@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader.cohort.layouts import LAYOUTS
-from grader.cohort.roster import HEADERS
+from grader.cohort.handed_in.layouts import LAYOUTS
+from grader.cohort.handed_in.roster import HEADERS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "classes.md").read_text(encoding="utf-8")
 

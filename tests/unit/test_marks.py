@@ -271,6 +271,13 @@ class TestGiving:
         assert path.read_bytes() == before
         assert [file.name for file in path.parent.iterdir()] == ["report.json"]
 
+    def test_every_format_that_lies_beside_the_report_tells_of_the_mark(self, tmp_path):
+        path = write_report(graded(), tmp_path, ("json", "markdown", "html"))
+        marks.mark(path, "q1.3", "2.5", by="Ann", comment="Say why, too.")
+        for name in ("report.json", "report.md", "report.html"):
+            assert "Say why, too." in (tmp_path / name).read_text(encoding="utf-8"), name
+        assert not (tmp_path / "junit.xml").exists()
+
     def test_the_report_that_a_link_leads_to_is_marked(self, path, tmp_path):
         link = tmp_path / "alice.json"
         link.symlink_to(path)

@@ -18,7 +18,7 @@ from grader.cohort.failures.clusters import Cluster, Clusters, cluster_id, failu
 from grader.cohort.rows import read_rows
 from grader.errors import MachineFault, UsageError
 from grader.plain_text import MAX_TEXT_BYTES, one_line, scrub
-from grader.reports import FORMATS, folder_held, rendered, write_atomically
+from grader.reports import folder_held, write_again, write_atomically
 from grader.reports.schema import CheckReport, CommentReport, Name, Record, Report, Text
 from grader.reports.to_json import read_report_file
 
@@ -165,18 +165,11 @@ def _commented_check(check: CheckReport, comments: Comments) -> CheckReport:
 
 
 def _rewrite(path: Path, comments: Comments) -> Report:
-    """Write a report anew, and every other format that is beside it; the report itself comes last.
-
-    So a grader that is killed here finds it without its comment, and does it again.
-    """
+    """Write a report anew, and every other format that is beside it."""
     with folder_held(path.parent):
         report = commented(read_report_file(path), comments)
         try:
-            for name, chosen in FORMATS.items():
-                beside = path.with_name(chosen.file_name)
-                if name != "json" and not chosen.needs_runner and beside.exists():
-                    write_atomically(beside, rendered(report, name))
-            write_atomically(path, rendered(report, "json"))
+            write_again(report, path.parent)
         except OSError as error:
             raise MachineFault(
                 f"{path} cannot be written: {error.strerror or error}; the comment is kept,"

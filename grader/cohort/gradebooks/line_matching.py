@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from grader.cohort.gradebooks.template import TemplateLine
-from grader.cohort.layouts.layout import alike
+from grader.cohort.handed_in.layouts.layout import alike
 from grader.cohort.model import Student
 from grader.plain_text import one_line
 

@@ -239,13 +239,10 @@ def test_a_report_that_cannot_be_read_is_told_and_the_others_get_the_comment(fol
 
 
 def test_where_a_report_cannot_be_written_the_comment_is_kept_for_the_next_time(folder, monkeypatch):
-    def full(path, content):
+    def full(report, folder):
         raise OSError(28, "No space left on device")
 
-    real = comments.write_atomically
-    monkeypatch.setattr(
-        comments, "write_atomically", lambda path, text: (full if path.parent != folder else real)(path, text)
-    )
+    monkeypatch.setattr(comments, "write_again", full)
     key = key_of(report_of("x", WRONG))
     with pytest.raises(MachineFault, match="No space left on device; the comment is kept"):
         comment(folder, key, TEXT, by="Ada")

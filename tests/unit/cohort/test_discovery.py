@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.cohort.discovery import discover
-from grader.cohort.layouts import LAYOUTS
+from grader.cohort.handed_in.discovery import discover
+from grader.cohort.handed_in.layouts import LAYOUTS
 from grader.errors import UsageError
 from tests.unit.cohort.folders import tree
 

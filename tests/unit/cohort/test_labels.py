@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.cohort.labels import label_of, label_with_number, with_unique_labels
+from grader.cohort.handed_in.labels import label_of, label_with_number, with_unique_labels
 from grader.cohort.model import Entry
 from grader.intake.names import RESERVED_ON_WINDOWS
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grader.cohort.discovery import discover
-from grader.cohort.layouts.git_commit import committed_at
+from grader.cohort.handed_in.discovery import discover
+from grader.cohort.handed_in.layouts.git_commit import committed_at
+from grader.cohort.handed_in.roster import Roster
 from grader.cohort.model import Student
-from grader.cohort.roster import Roster
 from tests.required import not_here
 
 AT = datetime(2026, 9, 20, 18, 20, 54, tzinfo=UTC)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from grader.cohort.discovery import discover
-from grader.cohort.layouts import ruby_yaml
-from grader.cohort.layouts.gradescope import time_of
+from grader.cohort.handed_in.discovery import discover
+from grader.cohort.handed_in.layouts import ruby_yaml
+from grader.cohort.handed_in.layouts.gradescope import time_of
 from grader.errors import UsageError
 from tests.unit.cohort.folders import tree
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.cohort.discovery import discover
+from grader.cohort.handed_in.discovery import discover
 from tests.unit.cohort.folders import tree
 
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from grader.cohort.discovery import discover
+from grader.cohort.handed_in.discovery import discover
 from tests.unit.cohort.folders import tree
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from grader.cohort.discovery import discover
-from grader.cohort.roster import read_roster
+from grader.cohort.handed_in.discovery import discover
+from grader.cohort.handed_in.roster import read_roster
 from grader.errors import UsageError
 from tests.unit.cohort.folders import tree
 

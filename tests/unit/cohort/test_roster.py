@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from grader.cohort.roster import HEADERS, read_roster
+from grader.cohort.handed_in.roster import HEADERS, read_roster
 from grader.errors import UsageError
 
 

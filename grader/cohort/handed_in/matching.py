@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from grader.cohort.layouts.layout import Handed, alike
+from grader.cohort.handed_in.layouts.layout import Handed, alike
+from grader.cohort.handed_in.roster import IDENTIFYING, Roster
 from grader.cohort.model import Entry, Student
-from grader.cohort.roster import IDENTIFYING, Roster
 
 _NOT_OF_A_WORD = re.compile(r"[\W_]+")
 _MOST_WORDS = 8

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from concurrent.futures import Executor
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
-from grader.cohort.tasks import Order, facts_of_this_place, let_go
+from grader.cohort.grading.tasks import Order, facts_of_this_place, let_go
 from grader.errors import UsageError
 from grader.plain_text import one_line
 
 INSTALL_COMMAND = "pip install 'mytorch-grader[cluster]'"
+DEFAULT_PORT = 8786
 CONNECT_S = 15.0
 FIRST_WORKER_S = 120.0
 
@@ -85,8 +89,30 @@ def _connected(address: str, seconds: float) -> Any:
     except ImportError as error:
         raise UsageError(f"--scheduler needs Dask: {INSTALL_COMMAND}") from error
     try:
+        _try_to_reach(distributed, address, seconds)
         return distributed.Client(address, timeout=seconds, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
             f"no Dask scheduler answers at {one_line(address)!r}; give its address as tcp://HOST:8786"
         ) from error
+
+
+def _try_to_reach(distributed: Any, address: str, seconds: float) -> None:
+    """Connect once; raise OSError or ValueError where no scheduler is there.
+
+    Dask's client keeps to no time where something else answers or nothing says a word, and once it gave up
+    it prints a traceback when it is collected.
+    """
+    scheme, _, rest = address.rpartition("://")
+    if scheme in ("", "tcp", "tls"):  # a name that is none is looked up once, not for all of the time
+        place = urlsplit(f"//{rest}")
+        if not place.hostname:
+            raise ValueError(address)
+        socket.create_connection((place.hostname, place.port or DEFAULT_PORT), timeout=seconds).close()
+
+    async def greet() -> None:
+        known = distributed.Security().get_connection_args("client")
+        connected = await distributed.core.connect(address, timeout=seconds, **known)
+        connected.abort()
+
+    asyncio.run(asyncio.wait_for(greet(), seconds))

@@ -17,10 +17,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from grader.cohort.layouts.choosing import chosen_in
-from grader.cohort.layouts.git_commit import committed_at
-from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading, entry_of, is_most, student
-from grader.cohort.layouts.listing import Thing
+from grader.cohort.handed_in.layouts.choosing import chosen_in
+from grader.cohort.handed_in.layouts.git_commit import committed_at
+from grader.cohort.handed_in.layouts.layout import (
+    Handed,
+    Layout,
+    Listing,
+    Reading,
+    entry_of,
+    is_most,
+    student,
+)
+from grader.cohort.handed_in.layouts.listing import Thing
 from grader.cohort.model import Entry
 
 _PARENT = re.compile(r"(?P<prefix>.+?)(?:-submissions|_submissions_[0-9T_]+)(?: ?\(\d+\)|-\d+)?")

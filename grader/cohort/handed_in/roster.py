@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.cohort.layouts.layout import alike, student
+from grader.cohort.handed_in.layouts.layout import alike, student
 from grader.cohort.model import Student
 from grader.errors import UsageError
 from grader.intake.names import quoted

@@ -15,9 +15,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from grader.cohort.layouts.choosing import Choice, chosen_as, with_note
-from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading, entry_of, student
-from grader.cohort.layouts.ruby_yaml import Value, read_records
+from grader.cohort.handed_in.layouts.choosing import Choice, chosen_as, with_note
+from grader.cohort.handed_in.layouts.layout import Handed, Layout, Listing, Reading, entry_of, student
+from grader.cohort.handed_in.layouts.ruby_yaml import Value, read_records
 from grader.cohort.model import Entry, Student
 
 METADATA = "submission_metadata.yml"

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.cohort.content import content_digest, packed
-from grader.cohort.executors import Place
 from grader.cohort.failures.comments import commented, read_comments
-from grader.cohort.fingerprint import fingerprint_with
+from grader.cohort.grading.content import content_digest, packed
+from grader.cohort.grading.executors import Place
+from grader.cohort.grading.fingerprint import fingerprint_with
+from grader.cohort.grading.tasks import Order, Packed, Task, fault_findings, grade_task
 from grader.cohort.journal import REPORT_NAME, Journal, Recorded
 from grader.cohort.model import Entry, How, Row
 from grader.cohort.rows import formats_of, row_of, stamp_of, written_text
-from grader.cohort.tasks import Order, Packed, Task, fault_findings, grade_task
 from grader.errors import GraderError, SandboxUnavailable, SubmissionRejected, UsageError
 from grader.findings import Findings, findings_from_json, report_of
 from grader.marks import write_keeping_marks
@@ -38,7 +38,8 @@ class BatchOptions:
     """How a class is graded and where to; `formats` are written beside each report.json.
 
     With `sends_content` the submissions travel to where they are graded; else their paths do. With
-    `retries_faults` what failed through no fault of a student's is tried again.
+    `retries_faults` what failed through no fault of a student's is tried again. `task` is what the place runs
+    for each: a function of a module, since it may travel too.
     """
 
     order: Order
@@ -47,6 +48,7 @@ class BatchOptions:
     formats: tuple[str, ...] = ("json",)
     retries_faults: bool = False
     sends_content: bool = False
+    task: Callable[[Task], str] = grade_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class _Batch:
         findings = self._journal.findings(fingerprint)
         if findings is None or not findings.fit(self._options.plan):
             return False
-        self._put(entry, fingerprint, findings, "scored_again")
+        self._put(entry, fingerprint, findings, how="scored_again")
         return True
 
     def _keep(self, earlier: Recorded, entry: Entry, how: How) -> None:
@@ -192,7 +194,7 @@ class _Batch:
                 self._finish(waiting, grade_task(Task(order=order, submission=submission, content=None)))
                 return
         task = Task(order=order, submission=submission, content=waiting.content)
-        self._running[self._place.executor.submit(grade_task, task)] = waiting
+        self._running[self._place.executor.submit(self._options.task, task)] = waiting
         if waiting.fingerprint is not None:
             self._same[waiting.fingerprint] = []
 
@@ -220,15 +222,19 @@ class _Batch:
             raise SandboxUnavailable(reason)
         if ending is Ending.INTERRUPTED:  # whoever ended it did not ask this process
             findings = replace(findings, facts=replace(findings.facts, ending=Ending.BROKE))
-        self._put(waiting.entry, waiting.fingerprint, findings, "graded")
+        # Recorded as it came: to make the same text again would take as long as all else that is done here.
+        new = text if waiting.fingerprint is not None and findings.will_come_again else None
+        self._put(waiting.entry, waiting.fingerprint, findings, new=new, how="graded")
 
-    def _put(self, entry: Entry, fingerprint: str | None, findings: Findings, how: How) -> None:
-        """Record what was found, then write the files, then record that they are written."""
+    def _put(
+        self, entry: Entry, fingerprint: str | None, findings: Findings, *, new: str | None = None, how: How
+    ) -> None:
+        """Record what was found (if it is `new`), then write the files, then record that they are written."""
         plan, folder = self._options.plan, self._options.folder / entry.label
         report = commented(report_of(plan, findings.of_submission(entry.label)), self._comments)
         row = row_of(entry, report, folder / REPORT_NAME)
         recorded = Recorded(replace(row, report=None), fingerprint, plan.rubric.digest)
-        self._journal.record(recorded, findings if fingerprint and findings.will_come_again else None)
+        self._journal.record(recorded, new)
         remove_unfinished(folder)
         try:
             kept = write_keeping_marks(report, folder, self._options.formats)

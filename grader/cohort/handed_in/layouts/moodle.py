@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from grader.cohort.labels import label_of, label_with_number
-from grader.cohort.layouts.choosing import Choice, chosen_in, chosen_of, with_note
-from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading, entry_of, student
-from grader.cohort.layouts.listing import Thing
+from grader.cohort.handed_in.labels import label_of, label_with_number
+from grader.cohort.handed_in.layouts.choosing import Choice, chosen_in, chosen_of, with_note
+from grader.cohort.handed_in.layouts.layout import Handed, Layout, Listing, Reading, entry_of, student
+from grader.cohort.handed_in.layouts.listing import Thing
 from grader.cohort.model import Student
 
 _NAME = re.compile(

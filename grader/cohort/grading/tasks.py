@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from grader.cohort.content import content_digest
-from grader.cohort.fingerprint import code_digest
+from grader.cohort.grading.content import content_digest
+from grader.cohort.grading.fingerprint import code_digest
 from grader.errors import GraderError, MachineFault
 from grader.findings import findings_to_json
 from grader.pipeline import GradeOptions, find, installed_version, not_run, prepare, zygote_for

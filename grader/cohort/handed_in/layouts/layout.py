@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.cohort.labels import label_of
-from grader.cohort.layouts.choosing import Choice
-from grader.cohort.layouts.listing import Thing
+from grader.cohort.handed_in.labels import label_of
+from grader.cohort.handed_in.layouts.choosing import Choice
+from grader.cohort.handed_in.layouts.listing import Thing
 from grader.cohort.model import Entry, Student
 from grader.plain_text import one_line
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
-from grader.cohort.tasks import let_go
+from grader.cohort.grading.tasks import let_go
 from grader.errors import MachineFault
 
 MOST_TRIES = 2  # of a task whose process dies
@@ -53,6 +53,7 @@ class LocalProcesses(Executor):
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="lane")
         self._lanes: queue.SimpleQueue[_Lane | None] = queue.SimpleQueue()
         self._all: list[_Lane] = []
+        self._lock = threading.Lock()
         self._closing = threading.Event()
         for _ in range(count):
             self._lanes.put(None)  # started when it is needed
@@ -96,9 +97,9 @@ class LocalProcesses(Executor):
     def _new(self) -> _Lane:
         if self._closing.is_set():
             raise LaneDied("the batch is ending")
-        self._all = [lane for lane in self._all if lane.is_alive()]
         lane = _Lane()
-        self._all.append(lane)
+        with self._lock:
+            self._all = [*(each for each in self._all if each.is_alive()), lane]
         return lane
 
 
@@ -189,13 +190,15 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, ending)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        while not ending.came:
-            function, arguments, named = pipe.recv()
-            pipe.send(_called(function, arguments, named))
+        try:
+            while not ending.came:
+                function, arguments, named = pipe.recv()
+                pipe.send(_called(function, arguments, named))
+        finally:
+            ending.came = True  # nothing interrupts the clearing up
     except (EOFError, OSError, KeyboardInterrupt):
         pass
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         let_go()
 
 
@@ -213,9 +216,10 @@ class _Ending:
         self.came = False
 
     def __call__(self, _number: int, _frame: object) -> None:
-        """Receive the signal."""
-        self.came = True
-        raise KeyboardInterrupt
+        """Receive the signal; the first one counts."""
+        if not self.came:
+            self.came = True
+            raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:

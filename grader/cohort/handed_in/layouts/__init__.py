@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grader.cohort.layouts import canvas, github, gradescope, moodle, plain
-from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading
+from grader.cohort.handed_in.layouts import canvas, github, gradescope, moodle, plain
+from grader.cohort.handed_in.layouts.layout import Handed, Layout, Listing, Reading
 
 # In the order they are tried: each is known by something that those below it do not have.
 LAYOUTS: dict[str, Layout] = {

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.cohort.labels import with_unique_labels
-from grader.cohort.layouts import LAYOUTS, Handed, Layout, Listing, Reading, recognised
-from grader.cohort.layouts.listing import Thing, things_in
-from grader.cohort.layouts.plain import read_rest
-from grader.cohort.matching import Matcher, absent, strangers
+from grader.cohort.handed_in.labels import with_unique_labels
+from grader.cohort.handed_in.layouts import LAYOUTS, Handed, Layout, Listing, Reading, recognised
+from grader.cohort.handed_in.layouts.listing import Thing, things_in
+from grader.cohort.handed_in.layouts.plain import read_rest
+from grader.cohort.handed_in.matching import Matcher, absent, strangers
+from grader.cohort.handed_in.roster import Roster
 from grader.cohort.model import Entry, Student
-from grader.cohort.roster import Roster
 from grader.errors import UsageError
 from grader.intake import safe_text
 from grader.intake.names import quoted

@@ -34,12 +34,12 @@ def shard_of(text: str) -> Shard:
 def moment_of(text: str) -> datetime:
     """Read a date, or a date and a time, of this machine's own zone where none is said."""
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        # A moment of the year 1 or 9999 may be none in UTC.
+        return datetime.fromisoformat(text.strip()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(
             f"--since takes a date such as 2026-11-23 or 2026-11-23T18:00+01:00, not {one_line(text)!r}"
         ) from error
-    return moment.astimezone(UTC)
 
 
 def chosen(

@@ -12,10 +12,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from grader.cohort.labels import label_of, label_with_number
-from grader.cohort.layouts.choosing import Choice, chosen_of, with_note
-from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading, entry_of, is_most, student
-from grader.cohort.layouts.listing import Thing
+from grader.cohort.handed_in.labels import label_of, label_with_number
+from grader.cohort.handed_in.layouts.choosing import Choice, chosen_of, with_note
+from grader.cohort.handed_in.layouts.layout import (
+    Handed,
+    Layout,
+    Listing,
+    Reading,
+    entry_of,
+    is_most,
+    student,
+)
+from grader.cohort.handed_in.layouts.listing import Thing
 from grader.cohort.model import Entry, Student
 
 _NUMBER = "[0-9]{1,20}"

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from grader.cohort.layouts.choosing import ARCHIVES, DOCUMENTS, SOURCES, Choice, chosen_as, with_note
-from grader.cohort.layouts.layout import Handed, Layout, Listing, Reading, alike, entry_of, student
-from grader.cohort.layouts.listing import Thing
+from grader.cohort.handed_in.layouts.choosing import (
+    ARCHIVES,
+    DOCUMENTS,
+    SOURCES,
+    Choice,
+    chosen_as,
+    with_note,
+)
+from grader.cohort.handed_in.layouts.layout import Handed, Layout, Listing, Reading, alike, entry_of, student
+from grader.cohort.handed_in.layouts.listing import Thing
 from grader.intake.names import quoted
 
 _MAY_BE_WORK = ARCHIVES | DOCUMENTS | SOURCES | {".zip", ""}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.cohort.layouts.listing import Thing, handed_in
+from grader.cohort.handed_in.layouts.listing import Thing, handed_in
 from grader.intake.names import PACKAGE_NAME, folded, quoted
 
 # Archives that are not opened: only a zip is read without running a program of somebody else's.

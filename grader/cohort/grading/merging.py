@@ -10,6 +10,7 @@ from grader.cohort.journal import JOURNAL_NAME, Journal, Recorded
 from grader.cohort.model import Row
 from grader.cohort.rows import row_of, stamp_of, up_to_date, written_text
 from grader.errors import UsageError
+from grader.findings import findings_to_json
 from grader.marks import write_keeping_marks
 from grader.reports.to_json import read_report_file
 
@@ -31,13 +32,8 @@ def merge(
     Of two rows of one submission the one that was graded last counts, and marks of both are kept. It can be
     done again, and into a folder that already holds some of them.
     """
-    for folder in folders:
-        if not (folder / JOURNAL_NAME).is_file():
-            raise UsageError(f"{folder} holds no batch; name folders that `grader batch` wrote")
-        if folder.resolve() == out.resolve():
-            raise UsageError(f"{folder} is --out itself; what it holds stays there without being named")
     merged = Merged()
-    with Journal(out, assignment=_assignment_of(folders)) as journal:
+    with Journal(out, assignment=assignment_of(folders, out)) as journal:
         for folder in folders:
             with Journal(folder) as source:
                 for recorded in source.all_recorded():
@@ -47,9 +43,14 @@ def merge(
     return merged
 
 
-def _assignment_of(folders: Sequence[Path]) -> str:
+def assignment_of(folders: Sequence[Path], out: Path) -> str:
+    """Return of which homework batches are; raise UsageError where they cannot be merged into `out`."""
     found: dict[str, Path] = {}
     for folder in folders:
+        if not (folder / JOURNAL_NAME).is_file():
+            raise UsageError(f"{folder} holds no batch; name folders that `grader batch` wrote")
+        if folder.resolve() == out.resolve():
+            raise UsageError(f"{folder} is --out itself; what it holds stays there without being named")
         with Journal(folder) as journal:
             found.setdefault(journal.assignment, folder)
     if len(found) > 1:
@@ -80,7 +81,8 @@ def _taken(
         return recorded.row
     report = read_report_file(recorded.row.report)
     findings = None if recorded.fingerprint is None else source.findings(recorded.fingerprint)
-    journal.record(replace(recorded, row=replace(up_to_date(recorded), report=None), written=None), findings)
+    text = None if findings is None else findings_to_json(findings)
+    journal.record(replace(recorded, row=replace(up_to_date(recorded), report=None), written=None), text)
     kept = write_keeping_marks(report, out / label, formats)
     row = row_of(recorded.row.entry, kept.report, kept.path)
     journal.record(replace(recorded, row=row, written=written_text(formats, stamp_of(kept.path))))
