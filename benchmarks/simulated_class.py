@@ -21,7 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.mixed_class import REFERENCE, right_files, zipped
-from grader import class_run
+from grader.class_cli import batch as class_run
 from grader.cli_options import grade_options
 from grader.cohort.grading.batch import AHEAD, BatchOptions, folder_of_batch, run_batch
 from grader.cohort.grading.content import content_digest, packed
