@@ -29,6 +29,16 @@ class Outcome(StrEnum):
     GRADER_ERROR = "grader_error"
 
 
+class Ending(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    BROKE = "broke"  # our process died, hung or could not start
+    NO_ISOLATION = "no_isolation"
+    REJECTED = "rejected"
+
+
 class Visibility(StrEnum):
     """Who may read a check's details, and when (the words Gradescope uses)."""
 

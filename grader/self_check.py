@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader import pipeline
 from grader.circumstances import circumstances
 from grader.model import Outcome
 from grader.plan import Plan
 from grader.remembered import Remembered
-from grader.sandbox.zygote import Zygote
 from grader.session import Event
 from grader.settings import Settings, default_cache_dir
+
+if TYPE_CHECKING:
+    from grader.sandbox.zygote import Zygote
 
 CACHE_FOLDER = "self-checks"
 
@@ -32,6 +35,7 @@ class SelfCheck:
         *,
         zygote: Zygote | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> pipeline.Graded:
         """Check what is in the folder now; what has not changed since an earlier run is not run again."""
         return pipeline.grade(
@@ -41,6 +45,7 @@ class SelfCheck:
             on_event=on_event,
             zygote=zygote,
             remembered=self.remembered,
+            meanwhile=meanwhile,
         )
 
     def passes(self, graded: pipeline.Graded) -> bool:

@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from grader.errors import MachineFault
-from grader.model import CheckResult, Flag, Isolation
+from grader.model import CheckResult, Ending, Flag, Isolation
 from grader.records import (
     GradingRequest,
     ZygoteOffer,
@@ -30,10 +30,11 @@ from grader.records import (
     request_to_record,
     result_from_record,
 )
-from grader.sandbox.zygote import Zygote
-from grader.scoring import Ending
 from grader.scratch import PASSED_THROUGH, PRIVATE, remove_tree
 from grader.settings import own_process_environment
+
+if TYPE_CHECKING:
+    from grader.sandbox.zygote import Zygote
 
 STOP_SECONDS = 5.0
 # Beyond a check's own limits: starting workers, loading data and suites, our side of the arithmetic.
@@ -82,11 +83,12 @@ def run_suites(
     on_event: Callable[[Event], None],
     slack_s: float = SLACK_SECONDS,
     zygote: Zygote | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> SuiteRun:
     """Run the requested checks; never raises for what happens in there, nor for Ctrl-C meanwhile.
 
     A check that is silent for longer than all its limits and `slack_s` is our hang: the run is stopped. With
-    `zygote` the workers of a notebook are forked there.
+    `zygote` the workers of a notebook are forked there. `meanwhile` is done while the process starts.
     """
     lent = nullcontext() if zygote is None or request.notebook is None else zygote.lent()
     # A failing clean-up must not cost a report.
@@ -95,6 +97,7 @@ def run_suites(
         process = _Process(Path(scratch), suites=suites, files=files, offer=offer)
         try:
             process.send(request)
+            meanwhile()
             ended = process.follow(on_event, _allowances(request, slack_s))
             interrupted = False
         except KeyboardInterrupt:

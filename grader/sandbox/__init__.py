@@ -1,4 +1,9 @@
-"""Under what confinement a worker runs: one table of providers, one policy file, failing closed."""
+"""Under what confinement a worker runs: one table of providers, one policy file, failing closed.
+
+What starts workers is imported where one is started: it needs NumPy, and who asks for limits does not.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -6,15 +11,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Limits
-from grader.sandbox.command import Notebook
-from grader.sandbox.forked import ZygoteClient
-from grader.sandbox.launch import StartedWorker, start_worker
 from grader.sandbox.policy import Policy, read_policy
-from grader.sandbox.providers import PROVIDERS, Provider, candidates
-from grader.sandbox.views import read_view
+
+if TYPE_CHECKING:
+    from grader.sandbox.command import Notebook
+    from grader.sandbox.forked import ZygoteClient
+    from grader.sandbox.launch import StartedWorker
+    from grader.sandbox.providers import Provider
 
 __all__ = ["Finding", "default_limits", "open_worker", "survey"]
 
@@ -37,6 +44,8 @@ def default_limits() -> Limits:
 
 def survey() -> list[Finding]:
     """Start a worker under every provider and say which ones hold here."""
+    from grader.sandbox.providers import PROVIDERS
+
     return [_find(provider) for provider in PROVIDERS]
 
 
@@ -57,6 +66,10 @@ def open_worker(
     With `zygote` it is forked there, if that gives the same. Raise SandboxUnavailable when none of at least
     `min_isolation` holds: there is no quiet fall-back.
     """
+    from grader.sandbox.launch import start_worker
+    from grader.sandbox.providers import candidates
+    from grader.sandbox.views import read_view
+
     reasons = []
     for candidate in candidates(provider, min_isolation):
         try:
@@ -79,6 +92,9 @@ def open_worker(
 
 
 def _find(provider: Provider) -> Finding:
+    from grader.sandbox.launch import start_worker
+    from grader.sandbox.views import read_view
+
     with tempfile.TemporaryDirectory(prefix="grader-survey-") as root:
         try:
             started = start_worker(provider, read_policy(), Path(root), view=read_view("numpy"), places={})
