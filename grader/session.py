@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from grader.errors import MachineFault
-from grader.model import CheckResult, Ending, Flag, Isolation
+from grader.model import CheckResult, Ending, Flag, Isolation, Spent
 from grader.records import (
     GradingRequest,
     ZygoteOffer,
@@ -73,6 +74,7 @@ class SuiteRun:
     versions: Mapping[str, str] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
     log: str | None = None
+    spent: Spent | None = None
 
 
 def run_suites(
@@ -139,6 +141,7 @@ class _Process:
         for folder in (scratch, temporary):
             folder.chmod(PASSED_THROUGH)
         environment = {**own_process_environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        self._started_s = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 _command(suites, files, self._report),
@@ -211,7 +214,9 @@ class _Process:
             if self._process.returncode in _PYTEST_TESTS_PASSED_OR_FAILED and not interrupted:
                 reason = f"the results of the checks could not be written{self._what_stops_writing()}"
             return SuiteRun(ending, reason, self._seen, log=log)
-        return _read(report, interrupted=interrupted, log=log)
+        run = _read(report, interrupted=interrupted, log=log)
+        python_s = report["grader"]["begun_s"] - self._started_s
+        return replace(run, spent=Spent(**report["grader"]["spent"] | {"python_s": python_s}))
 
     def _note(self, line: bytes) -> Event:
         record = json.loads(line)
@@ -269,7 +274,7 @@ def _command(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
         "-X",
         "utf8",
         "-m",
-        "pytest",
+        "grader.suite_process",
         f"--config-file={_INI}",
         f"--rootdir={suites}",
         f"--confcutdir={suites}",

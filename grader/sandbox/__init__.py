@@ -19,6 +19,7 @@ from grader.sandbox.policy import Policy, read_policy
 
 if TYPE_CHECKING:
     from grader.sandbox.command import Notebook
+    from grader.sandbox.early import EarlyWorker
     from grader.sandbox.forked import ZygoteClient
     from grader.sandbox.launch import StartedWorker
     from grader.sandbox.providers import Provider
@@ -60,11 +61,12 @@ def open_worker(
     by_file: bool = False,
     notebook: Notebook | None = None,
     zygote: ZygoteClient | None = None,
+    early: EarlyWorker | None = None,
 ) -> tuple[Provider, StartedWorker]:
     """Start a worker under the best provider that holds, or the named one.
 
-    With `zygote` it is forked there, if that gives the same. Raise SandboxUnavailable when none of at least
-    `min_isolation` holds: there is no quiet fall-back.
+    With `zygote` it is forked there, with `early` it is that one, if that gives the same. Raise
+    SandboxUnavailable when none of at least `min_isolation` holds: there is no quiet fall-back.
     """
     from grader.sandbox.launch import start_worker
     from grader.sandbox.providers import candidates
@@ -82,6 +84,7 @@ def open_worker(
                 by_file=by_file,
                 notebook=notebook,
                 zygote=zygote,
+                early=early,
             )
         except SandboxUnavailable as error:
             reasons.append(f"{candidate.name}: {error}; {candidate.remedy()}")
