@@ -23,6 +23,7 @@ from grader.cli_options import (
     Formats,
     MinIsolation,
     Profile,
+    ProfileGrader,
     Questions,
     RubricFile,
     Sandbox,
@@ -131,6 +132,7 @@ def grade(
     data_dir: DataDir = None,
     without_experiments: WithoutExperiments = False,
     fast_data: FastData = True,
+    profile_grader: ProfileGrader = False,
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
@@ -149,6 +151,7 @@ def grade(
         data_dir=data_dir,
         fast_data=fast_data,
         without_experiments=without_experiments,
+        asks_time=profile_grader,
     )
     folders = output_folders(submissions, out)
     for folder in folders.values():
@@ -172,6 +175,7 @@ def grade(
             continue
         graded = replace(graded, report=kept.report)
         terminal.print_report(console, kept.report, kept.path)
+        _show_profile(graded, wanted=profile_grader)
         for sentence in kept.sentences:
             complain(f"{pipeline.name_of(path)}: {sentence}")
         for name in left_out(kept.report, formats):
@@ -231,6 +235,7 @@ def check(
     profile: Profile = None,
     sandbox: Sandbox = "",
     data_dir: DataDir = None,
+    profile_grader: ProfileGrader = False,
 ) -> int:
     """Check your own work: visible checks only, not a grade; what has not changed is not run again."""
     from grader.pipeline import zygote_for
@@ -239,7 +244,13 @@ def check(
 
     path, questions = split_check_arguments(arguments or [])
     prepared = prepare_self_check(
-        read_settings(), questions, profile=profile, sandbox=sandbox, data_dir=data_dir, fresh=fresh
+        read_settings(),
+        questions,
+        profile=profile,
+        sandbox=sandbox,
+        data_dir=data_dir,
+        fresh=fresh,
+        asks_time=profile_grader,
     )
     zygote = context.with_resource(zygote_for(prepared.plan, prepared.options))
     if watch:
@@ -416,6 +427,7 @@ def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watch
         terminal.print_self_check(
             terminal.make_console(), graded.report, prepared.plan, unchanged=graded.unchanged
         )
+    _show_profile(graded, wanted=prepared.options.asks_time)
     if graded.error is not None:
         complain(str(graded.error))
     return graded.exit_code or int(not prepared.passes(graded))
@@ -426,6 +438,18 @@ def _grade_one(path: Path, options: GradeOptions, plan: Plan, zygote: Zygote | N
 
     with _Bar(plan, pipeline.name_of(path)) as bar:
         return pipeline.grade(path, options, plan=plan, on_event=bar.show, zygote=zygote, meanwhile=bar.begin)
+
+
+def _show_profile(graded: Graded, *, wanted: bool) -> None:
+    """Print where the time went, on the error output: what was asked for stays alone on the other one."""
+    if wanted:
+        from grader import terminal
+        from grader.spending import ONLY_A_WORD, profile_rows
+
+        console = terminal.make_console(stderr=True)
+        rows = profile_rows(graded.spent, wall_time_s=float(graded.report.timing.wall_time_s))
+        terminal.print_table(console, ("where the time went", "seconds", ""), rows)
+        console.print(ONLY_A_WORD)
 
 
 class _Bar:

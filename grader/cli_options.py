@@ -24,6 +24,9 @@ Formats = Annotated[str, typer.Option("--format", help="More formats, with comma
 WithoutExperiments = Annotated[
     bool, typer.Option("--without-experiments", help="Leave what needs PyTorch not run.")
 ]
+ProfileGrader = Annotated[
+    bool, typer.Option("--profile-grader", help="Also show where the time went: ours, and the student's.")
+]
 FastData = Annotated[
     bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
 ]
@@ -41,6 +44,7 @@ def grade_options(
     data_dir: Path | None,
     without_experiments: bool,
     fast_data: bool,
+    asks_time: bool = False,
 ) -> GradeOptions:
     """Return how submissions are graded: what was asked for, and the settings for all that was not."""
     from grader import pipeline
@@ -59,6 +63,7 @@ def grade_options(
         data_dir=data_dir or settings.data_dir,
         fast_data=fast_data,
         without_experiments=without_experiments,
+        asks_time=asks_time,
         course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
 

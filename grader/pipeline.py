@@ -31,7 +31,7 @@ from grader.errors import (
     UsageError,
 )
 from grader.intake import is_compiled, open_submission, safe_name
-from grader.model import Answer, CheckResult, Ending, Flag, Limits, Submission
+from grader.model import Answer, CheckResult, Ending, Flag, Limits, Spent, Submission
 from grader.plan import Plan, is_installed, make_plan, require_all_checks
 from grader.records import GradingRequest
 from grader.remembered import Earlier, Remembered, own_digest
@@ -91,6 +91,7 @@ class GradeOptions:
     not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
     notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
     `without_experiments` leaves what needs PyTorch not run, where it is installed but cannot be used.
+    With `asks_time` workers say how long the student's code took, for people who look where time goes.
     `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
 
@@ -110,6 +111,7 @@ class GradeOptions:
     fast_data: bool = True
     use_zygote: bool = True
     without_experiments: bool = False
+    asks_time: bool = False
 
     @property
     def is_grade(self) -> bool:
@@ -121,12 +123,14 @@ class GradeOptions:
 class Graded:
     """A report, and the error that explains it where it holds no score.
 
-    `unchanged` are the questions whose results are those of an earlier run of the same code.
+    `unchanged` are the questions whose results are those of an earlier run of the same code. `spent` is what
+    the run of the checks cost, if there was one.
     """
 
     report: Report
     error: GraderError | None = None
     unchanged: frozenset[str] = frozenset()
+    spent: Spent | None = None
 
     @property
     def exit_code(self) -> int:
@@ -230,6 +234,7 @@ class _Means:
         """Do what would be waited for after the checks, in the time in which they only start."""
         import grader.findings  # noqa: F401
 
+        platform.platform()  # which remembers what it found
         if self.remembered is not None:
             own_digest()
         self.meanwhile()
@@ -261,12 +266,14 @@ def not_run(path: Path, options: GradeOptions, plan: Plan, reason: str) -> Findi
 def _graded(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> Graded:
     from grader.findings import report_of
 
-    findings, unchanged = _found(path, options, plan, means)
+    findings, unchanged, spent = _found(path, options, plan, means)
     report = report_of(plan, findings)
-    return Graded(report, error_of(report, findings), unchanged)
+    return Graded(report, error_of(report, findings), unchanged, spent)
 
 
-def _found(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> tuple[Findings, frozenset[str]]:
+def _found(
+    path: Path, options: GradeOptions, plan: Plan, means: _Means
+) -> tuple[Findings, frozenset[str], Spent | None]:
     clock = _Clock()
     submission: Submission | None = None
     left_out: list[Flag] = []
@@ -309,7 +316,7 @@ def _found(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> tupl
         answers=answers,
         log=run.log,
     )
-    return Findings(run.results, facts), unchanged
+    return Findings(run.results, facts), unchanged, run.spent
 
 
 def name_of(path: Path) -> str:
@@ -345,6 +352,7 @@ def _run(
         notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
         questions=tuple(question.id for question in plan.rubric.questions),
         names=options.assignment.names,
+        asks_time=options.asks_time,
     )
     folder = options.assignment.folder
     return run_suites(

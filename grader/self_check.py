@@ -62,8 +62,12 @@ def prepare_self_check(
     sandbox: str = "",
     data_dir: Path | None = None,
     fresh: bool = False,
+    asks_time: bool = False,
 ) -> SelfCheck:
-    """Find what is wrong with the call; with `fresh`, everything will be run, changed or not."""
+    """Find what is wrong with the call; with `fresh`, everything will be run, changed or not.
+
+    With `asks_time` the worker says how long the student's code took.
+    """
     options = pipeline.GradeOptions(
         assignment=pipeline.HW1,
         questions=questions,
@@ -72,6 +76,7 @@ def prepare_self_check(
         min_isolation=1,
         data_dir=data_dir or settings.data_dir,
         visible_only=True,
+        asks_time=asks_time,
     )
     plan = pipeline.prepare(options)
     folder = default_cache_dir() / CACHE_FOLDER

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from grader.model import Spent
+
+MICROSECONDS = 1_000_000
+ONLY_A_WORD = (
+    "The student's code is timed in its own process, which may lie: only for people.\n"
+    "Before all this came Python and the start of the command itself."
+)
 
 
 class _Counted(Protocol):
@@ -50,9 +55,10 @@ class Spending:
 
     def note_students_time(self, answer: Mapping[str, Any], *, within_s: float) -> None:
         """Add what an answer says that it took, as far as that can be."""
-        took_s = answer.get("took_s")
-        if isinstance(took_s, float) and math.isfinite(took_s):
-            self.student_s += min(max(0.0, took_s), within_s)
+        took_us = answer.get("took_us")
+        if type(took_us) is int:
+            # An integer may be too large for a float.
+            self.student_s += min(max(0, took_us), round(MICROSECONDS * within_s)) / MICROSECONDS
 
     def added_to(self, spent: Spent) -> Spent:
         """Return the sum of what others cost, and this."""
@@ -68,3 +74,35 @@ class Spending:
             waiting_s=spent.waiting_s + self.waiting_s,
             student_s=(spent.student_s or 0.0) + self.student_s if self.asks_time else spent.student_s,
         )
+
+
+def profile_rows(spent: Spent | None, *, wall_time_s: float) -> list[tuple[str, str, str]]:
+    """Return a table of where a grading's time went: what, seconds on the wall, and how often or how much."""
+    spent = spent or Spent()
+    in_process_s = spent.python_s + spent.loading_s + spent.checks_s
+    own_s = spent.checks_s - spent.workers_s - spent.waiting_s
+    traffic = f"{spent.round_trips} trips, {_kilobytes(spent.sent_bytes)} out,"
+    rows = [
+        ("intake before, report after them", wall_time_s - in_process_s, ""),
+        ("start of the checks' process", spent.python_s, "1 process"),
+        ("imports there: pytest, NumPy, suites", spent.loading_s, ""),
+        ("sandbox: start, locks, probes", spent.workers_s, _counted(spent.workers, "worker")),
+        ("answers of the worker", spent.waiting_s, f"{traffic} {_kilobytes(spent.received_bytes)} in"),
+        *_students(spent),
+        ("our own part of the checks", own_s, ""),
+        ("all", wall_time_s, ""),
+    ]
+    return [(name, f"{max(0.0, seconds):.3f}", more) for name, seconds, more in rows]
+
+
+def _students(spent: Spent) -> Iterator[tuple[str, float, str]]:
+    if spent.student_s is not None:
+        yield ("  of these, the student's own code", spent.student_s, "as the worker says")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _kilobytes(count: int) -> str:
+    return f"{count / 1000:.0f} kB"
