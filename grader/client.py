@@ -60,6 +60,7 @@ class Student:
         self._min_isolation = min_isolation
         self._by_file = False
         self._unresolvable: dict[str, StudentFault] = {}
+        self._resolved: dict[str, RemoteObject] = {}
         self._seed = 0
         self._life = 0
         self.spent_s = 0.0
@@ -130,6 +131,9 @@ class Student:
         own_place = self._places[name][-1] if name in self._places else name
         if fault := self._unresolvable.get(own_place):
             raise another_of(fault)
+        known = self._resolved.get(name)
+        if known is not None and self._worker is not None and known.life == self._life:
+            return known  # the worker would only look it up where it keeps it
         call = Call({"op": "resolve", "name": name}, f"importing {name}")
         try:
             value = self._resolve_once(call, is_in_package="." in own_place)
@@ -140,6 +144,7 @@ class Student:
         if not isinstance(value, RemoteObject):
             raise CheckFailed(f"{name} is {_kind(value)}, not a class or function")
         value.type_name = name
+        self._resolved[name] = value
         return value
 
     def new(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:
