@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 from typer.core import TyperGroup
@@ -23,6 +23,7 @@ from grader.cli_options import (
     Formats,
     MinIsolation,
     Profile,
+    ProfileGrader,
     Questions,
     RubricFile,
     Sandbox,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from grader.plan import Plan
     from grader.sandbox.zygote import Zygote
     from grader.self_check import SelfCheck
+    from grader.session import Event
 
 
 # What a student's kit leaves out: its commands are not offered there.
@@ -102,6 +104,8 @@ def start(
     """Grades hand-written deep learning. Values cross the sandbox boundary, verdicts do not."""
     del debug  # main() looks for it, since it must work even where parsing fails
     if show_version:
+        from importlib.metadata import version
+
         typer.echo(f"grader {version(INSTALLATION)}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -128,6 +132,7 @@ def grade(
     data_dir: DataDir = None,
     without_experiments: WithoutExperiments = False,
     fast_data: FastData = True,
+    profile_grader: ProfileGrader = False,
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline, terminal
@@ -146,6 +151,7 @@ def grade(
         data_dir=data_dir,
         fast_data=fast_data,
         without_experiments=without_experiments,
+        asks_time=profile_grader,
     )
     folders = output_folders(submissions, out)
     for folder in folders.values():
@@ -169,6 +175,7 @@ def grade(
             continue
         graded = replace(graded, report=kept.report)
         terminal.print_report(console, kept.report, kept.path)
+        _show_profile(graded, wanted=profile_grader)
         for sentence in kept.sentences:
             complain(f"{pipeline.name_of(path)}: {sentence}")
         for name in left_out(kept.report, formats):
@@ -228,6 +235,7 @@ def check(
     profile: Profile = None,
     sandbox: Sandbox = "",
     data_dir: DataDir = None,
+    profile_grader: ProfileGrader = False,
 ) -> int:
     """Check your own work: visible checks only, not a grade; what has not changed is not run again."""
     from grader.pipeline import zygote_for
@@ -236,7 +244,13 @@ def check(
 
     path, questions = split_check_arguments(arguments or [])
     prepared = prepare_self_check(
-        read_settings(), questions, profile=profile, sandbox=sandbox, data_dir=data_dir, fresh=fresh
+        read_settings(),
+        questions,
+        profile=profile,
+        sandbox=sandbox,
+        data_dir=data_dir,
+        fresh=fresh,
+        asks_time=profile_grader,
     )
     zygote = context.with_resource(zygote_for(prepared.plan, prepared.options))
     if watch:
@@ -401,28 +415,67 @@ def split_check_arguments(arguments: Sequence[str]) -> tuple[Path, tuple[str, ..
 
 def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watched: bool = False) -> int:
     """Check what is there now, and print what was found; return the exit code of that."""
-    from grader import pipeline, terminal
+    from grader import pipeline
 
-    console = terminal.make_console(stderr=True)
-    with terminal.progress(console, prepared.plan, pipeline.name_of(path)) as on_event:
-        graded = prepared.run(path, zygote=zygote, on_event=on_event)
+    with _Bar(prepared.plan, pipeline.name_of(path)) as bar:
+        graded = prepared.run(path, zygote=zygote, on_event=bar.show, meanwhile=bar.begin)
     if watched and graded.report.status == "interrupted":  # which is how a watch ends
         return graded.exit_code
     if graded.report.status != "rejected":
+        from grader import terminal
+
         terminal.print_self_check(
             terminal.make_console(), graded.report, prepared.plan, unchanged=graded.unchanged
         )
+    _show_profile(graded, wanted=prepared.options.asks_time)
     if graded.error is not None:
         complain(str(graded.error))
     return graded.exit_code or int(not prepared.passes(graded))
 
 
 def _grade_one(path: Path, options: GradeOptions, plan: Plan, zygote: Zygote | None) -> Graded:
-    from grader import pipeline, terminal
+    from grader import pipeline
 
-    console = terminal.make_console(stderr=True)
-    with terminal.progress(console, plan, pipeline.name_of(path)) as on_event:
-        return pipeline.grade(path, options, plan=plan, on_event=on_event, zygote=zygote)
+    with _Bar(plan, pipeline.name_of(path)) as bar:
+        return pipeline.grade(path, options, plan=plan, on_event=bar.show, zygote=zygote, meanwhile=bar.begin)
+
+
+def _show_profile(graded: Graded, *, wanted: bool) -> None:
+    """Print where the time went, on the error output: what was asked for stays alone on the other one."""
+    if wanted:
+        from grader import terminal
+        from grader.spending import ONLY_A_WORD, profile_rows
+
+        console = terminal.make_console(stderr=True)
+        rows = profile_rows(graded.spent, wall_time_s=float(graded.report.timing.wall_time_s))
+        terminal.print_table(console, ("where the time went", "seconds", ""), rows)
+        console.print(ONLY_A_WORD)
+
+
+class _Bar:
+    """A progress bar that is made while the process of the checks starts, and takes its events after that."""
+
+    def __init__(self, plan: Plan, name: str) -> None:
+        self._plan, self._name = plan, name
+        self._shown = ExitStack()
+        self._on_event: Callable[[Event], None] = lambda _: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._shown.close()
+
+    def begin(self) -> None:
+        """Show it, on a terminal only."""
+        from grader import terminal
+
+        console = terminal.make_console(stderr=True)
+        self._on_event = self._shown.enter_context(terminal.progress(console, self._plan, self._name))
+
+    def show(self, event: Event) -> None:
+        """Take in what the checks' process tells."""
+        self._on_event(event)
 
 
 def _judge_the_judge(name: str, *, quick: bool, repeat: int | None, as_json: bool) -> int:

@@ -24,6 +24,9 @@ Formats = Annotated[str, typer.Option("--format", help="More formats, with comma
 WithoutExperiments = Annotated[
     bool, typer.Option("--without-experiments", help="Leave what needs PyTorch not run.")
 ]
+ProfileGrader = Annotated[
+    bool, typer.Option("--profile-grader", help="Also show where the time went: ours, and the student's.")
+]
 FastData = Annotated[
     bool, typer.Option("--fast-data/--plain-data", help="Images for notebooks by the batch, or singly.")
 ]
@@ -42,6 +45,7 @@ def grade_options(
     without_experiments: bool,
     fast_data: bool,
     gradings: int = 1,
+    asks_time: bool = False,
 ) -> GradeOptions:
     """Return how submissions are graded: what was asked for, and the settings for all that was not.
 
@@ -65,6 +69,7 @@ def grade_options(
         fast_data=fast_data,
         training_threads=training_threads(gradings),
         without_experiments=without_experiments,
+        asks_time=asks_time,
         course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,
     )
 

@@ -20,11 +20,13 @@ from grader.model import Isolation, Limits
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
 from grader.remote import Arrays, Call, Echo, RemoteObject, Value
 from grader.sandbox.command import Notebook
+from grader.sandbox.early import EarlyWorker
 from grader.sandbox.forked import ZygoteClient
 from grader.sandbox.launch import StartedWorker
 from grader.sandbox.policy import Policy, read_policy
 from grader.sandbox.providers import Provider
 from grader.sandbox.worker_process import WorkerGone, WorkerTimeout
+from grader.spending import Spending
 from grader.worker.protocol import FrameError, Json, Unencodable, Unsupported, decode, encode, pack
 
 __all__ = ["Call", "Echo", "RemoteObject", "Student", "Unsupported", "Value", "open_student"]
@@ -46,6 +48,7 @@ class Student:
         view: str,
         notebook: Notebook | None = None,
         zygote: ZygoteClient | None = None,
+        early: EarlyWorker | None = None,
     ) -> None:
         self._root = root
         self._policy = policy
@@ -57,16 +60,16 @@ class Student:
         self._min_isolation = min_isolation
         self._by_file = False
         self._unresolvable: dict[str, StudentFault] = {}
+        self._resolved: dict[str, RemoteObject] = {}
         self._seed = 0
         self._life = 0
         self.spent_s = 0.0
         self._check_s = policy.limits.check_s
         self._training_s = policy.limits.training_s
-        self.round_trips = 0
-        self.workers_started = 0
+        self.spending = Spending()
         self._probes: list[ProbeLayer] = []  # their arithmetic stays on this side
         self._worker: StartedWorker | None = None
-        chosen, self._worker = self._open(provider)
+        chosen, self._worker = self._open(provider, early)
         # From here on the same provider or none: a later worker never runs under less.
         self._provider = chosen
         self.isolation: Isolation = self._worker.isolation
@@ -88,9 +91,20 @@ class Student:
         """The process id of the worker, while there is one."""
         return None if self._worker is None else self._worker.process.process_id
 
+    @property
+    def workers_started(self) -> int:
+        """How many workers this has taken so far."""
+        return self.spending.workers
+
+    @property
+    def round_trips(self) -> int:
+        """How many requests have been answered, or should have been."""
+        return self.spending.round_trips
+
     def close(self) -> None:
         """End the worker; its objects are gone."""
         if self._worker is not None:
+            self.spending.add_bytes(self._worker.process)
             self._worker.process.kill()
             self._worker = None
 
@@ -117,6 +131,9 @@ class Student:
         own_place = self._places[name][-1] if name in self._places else name
         if fault := self._unresolvable.get(own_place):
             raise another_of(fault)
+        known = self._resolved.get(name)
+        if known is not None and self._worker is not None and known.life == self._life:
+            return known  # the worker would only look it up where it keeps it
         call = Call({"op": "resolve", "name": name}, f"importing {name}")
         try:
             value = self._resolve_once(call, is_in_package="." in own_place)
@@ -127,6 +144,7 @@ class Student:
         if not isinstance(value, RemoteObject):
             raise CheckFailed(f"{name} is {_kind(value)}, not a class or function")
         value.type_name = name
+        self._resolved[name] = value
         return value
 
     def new(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:
@@ -240,20 +258,21 @@ class Student:
 
     # -------------------------------------------------------------------------------- inside
 
-    def _open(self, provider: str) -> tuple[Provider, StartedWorker]:
+    def _open(self, provider: str, early: EarlyWorker | None = None) -> tuple[Provider, StartedWorker]:
         self._life += 1
-        self.workers_started += 1
-        return sandbox.open_worker(
-            self._root,
-            provider=provider,
-            min_isolation=self._min_isolation,
-            policy=self._policy,
-            places=self._places,
-            view=self._view,
-            by_file=self._by_file,
-            notebook=self._notebook,
-            zygote=self._zygote,
-        )
+        with self.spending.on_a_worker():
+            return sandbox.open_worker(
+                self._root,
+                provider=provider,
+                min_isolation=self._min_isolation,
+                policy=self._policy,
+                places=self._places,
+                view=self._view,
+                by_file=self._by_file,
+                notebook=self._notebook,
+                zygote=self._zygote,
+                early=early,
+            )
 
     def _living(self) -> StartedWorker:
         if self._worker is None:
@@ -302,9 +321,13 @@ class Student:
     ) -> tuple[dict[str, Json], list[np.ndarray]]:
         process = self._living().process
         started = time.monotonic()
-        self.round_trips += 1
+        self.spending.round_trips += 1
+        if self.spending.asks_time:
+            header = header | {"clock": True}
         try:
-            return process.exchange(header, arrays, seconds=limit_s, on_ask=self._told, interrupt=interrupt)
+            answer, returned = process.exchange(
+                header, arrays, seconds=limit_s, on_ask=self._told, interrupt=interrupt
+            )
         except WorkerTimeout as error:
             self.close()
             elapsed_s = time.monotonic() - started
@@ -323,6 +346,9 @@ class Student:
             self.was_interrupted = process.was_interrupted
             # Time in which the machine ran others is nobody's spending.
             self.spent_s += max(0.0, time.monotonic() - started - process.held_up_s)
+            self.spending.waiting_s += time.monotonic() - started
+        self.spending.note_students_time(answer, within_s=time.monotonic() - started)
+        return answer, returned
 
     def _violated(self, what: str, error: FrameError) -> ProtocolViolation:
         self.close()
@@ -371,10 +397,12 @@ def open_student(
     min_isolation: int,
     policy: Policy | None = None,
     view: str = "numpy",
+    early: EarlyWorker | None = None,
 ) -> Student:
     """Start a worker for a vetted submission; raise SandboxUnavailable where it would not be held.
 
-    `view` names the libraries it can import: "numpy" alone, or those of the "experiments".
+    `view` names the libraries it can import: "numpy" alone, or those of the "experiments". `early` is taken
+    where it is what would be started.
     """
     return Student(
         submission_root,
@@ -383,6 +411,7 @@ def open_student(
         policy=policy or read_policy(),
         places=places,
         view=view,
+        early=early,
     )
 
 

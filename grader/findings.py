@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from grader.model import Answer, CheckResult, Flag
+from grader.model import Answer, CheckResult, Ending, Flag
 from grader.plan import Plan
 from grader.records import result_from_record, result_to_record
 from grader.reports.schema import EnvironmentReport, Report, SubmissionReport, TimingReport
-from grader.scoring import Ending, Facts, score
+from grader.scoring import Facts, score
 
 LOG_CHARACTERS = 4000
 

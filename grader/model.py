@@ -13,6 +13,25 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one run of the checks cost, beside its results; for people alone, and no verdict hangs on it.
+
+    Seconds are on the wall. `student_s` is what the worker says that the student's code took: it may lie.
+    """
+
+    workers: int = 0
+    round_trips: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    python_s: float = 0.0  # until the process of the checks runs our code
+    loading_s: float = 0.0  # from there until the first check starts: imports, and the suites
+    checks_s: float = 0.0  # all checks, with the three below
+    workers_s: float = 0.0  # waiting for workers: what is left of their start, their locks and probes
+    waiting_s: float = 0.0  # for answers
+    student_s: float | None = None
+
+
 class Outcome(StrEnum):
     """What became of one check."""
 
@@ -27,6 +46,16 @@ class Outcome(StrEnum):
     MISSING = "missing"
     PENDING = "pending"
     GRADER_ERROR = "grader_error"
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    BROKE = "broke"  # our process died, hung or could not start
+    NO_ISOLATION = "no_isolation"
+    REJECTED = "rejected"
 
 
 class Visibility(StrEnum):

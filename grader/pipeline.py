@@ -1,4 +1,9 @@
-"""The stages in order: plan, intake, checks, scoring. The only module that knows them all."""
+"""The stages in order: plan, intake, checks, scoring. The only module that knows them all.
+
+What comes after the checks is imported while their process starts, in time that is waited for anyway.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -12,9 +17,9 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.assignments.hw1.names import NOTEBOOK_NAMES, PLACES
-from grader.datasets import load_bloodmnist, load_mnist
 from grader.distribution import EXPERIMENTS_COMMAND
 from grader.distribution import NAME as INSTALLATION
 from grader.errors import (
@@ -25,24 +30,25 @@ from grader.errors import (
     SubmissionRejected,
     UsageError,
 )
-from grader.findings import Findings, last_lines, report_of
 from grader.intake import is_compiled, open_submission, safe_name
-from grader.model import Answer, CheckResult, Flag, Limits, Submission
-from grader.notebooks.written import Starter, find_answers, starter_of
+from grader.model import Answer, CheckResult, Ending, Flag, Limits, Spent, Submission
 from grader.plan import Plan, is_installed, make_plan, require_all_checks
 from grader.records import GradingRequest
-from grader.remembered import Earlier, Remembered
-from grader.reports.schema import EnvironmentReport, IsolationReport, Report, SubmissionReport, TimingReport
-from grader.rubric import load_rubric
+from grader.remembered import Earlier, Remembered, own_digest
+from grader.rubric import load_rubric, select
 from grader.sandbox import default_limits
 from grader.sandbox.machine import has_gpu
 from grader.sandbox.policy import read_policy
 from grader.sandbox.providers import PROVIDERS
-from grader.sandbox.zygote import Zygote
-from grader.scoring import Ending, Facts
 from grader.session import Event, SuiteRun, run_suites
 from grader.settings import PUBLIC_SECRET, default_data_dir, resource
 from grader.suites import read_suites
+
+if TYPE_CHECKING:
+    from grader.findings import Findings
+    from grader.notebooks.written import Starter
+    from grader.reports.schema import EnvironmentReport, Report, SubmissionReport, TimingReport
+    from grader.sandbox.zygote import Zygote
 
 INTERRUPTED_EXIT_CODE = 130
 GRADE_MIN_ISOLATION = 2
@@ -87,6 +93,7 @@ class GradeOptions:
     `training_threads` is how many threads a notebook's networks get: more than one only where nothing else is
     graded beside it. `without_experiments` leaves what needs PyTorch not run, where it is installed but
     cannot be used.
+    With `asks_time` workers say how long the student's code took, for people who look where time goes.
     `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
 
@@ -107,6 +114,7 @@ class GradeOptions:
     training_threads: int = 1
     use_zygote: bool = True
     without_experiments: bool = False
+    asks_time: bool = False
 
     @property
     def is_grade(self) -> bool:
@@ -118,12 +126,14 @@ class GradeOptions:
 class Graded:
     """A report, and the error that explains it where it holds no score.
 
-    `unchanged` are the questions whose results are those of an earlier run of the same code.
+    `unchanged` are the questions whose results are those of an earlier run of the same code. `spent` is what
+    the run of the checks cost, if there was one.
     """
 
     report: Report
     error: GraderError | None = None
     unchanged: frozenset[str] = frozenset()
+    spent: Spent | None = None
 
     @property
     def exit_code(self) -> int:
@@ -146,16 +156,19 @@ def prepare(options: GradeOptions) -> Plan:
     rubric = load_rubric(options.rubric or options.assignment.folder / "rubric.toml")
     if not options.visible_only:
         require_all_checks(rubric)
-    suites = read_suites(options.assignment.folder)
+    # That the assignment's own rubric fits all of its suites was seen by a test: not every start reads them.
+    named = {question.id for question in select(rubric, options.questions)} if not options.rubric else None
     plan = make_plan(
         rubric,
-        suites,
+        read_suites(options.assignment.folder, only=named),
         wanted=options.questions,
         visible_only=options.visible_only,
         without_experiments=options.without_experiments,
+        is_whole=named is None,
     )
     if not plan.questions:
-        having = ", ".join(dict.fromkeys(check_id.rpartition(".")[0] for check_id in suites))
+        everything = read_suites(options.assignment.folder)
+        having = ", ".join(dict.fromkeys(check_id.rpartition(".")[0] for check_id in everything))
         raise UsageError(f"none of these questions has visible checks yet; those that do: {having}")
     reasons = {planned.question.id: planned.not_run_reason for planned in plan.questions}
     if options.visible_only and all(reasons.values()):
@@ -164,9 +177,11 @@ def prepare(options: GradeOptions) -> Plan:
     if options.device == "cuda":
         _require_cuda()
     if plan.uses_dataset or plan.uses_notebook:
+        from grader.datasets import load_bloodmnist, load_mnist
+
         load_mnist(options.profile, options.data_dir)
-    if plan.uses_notebook and options.profile == "full":  # the sample is drawn, which cannot fail
-        load_bloodmnist(options.profile, options.data_dir)
+        if plan.uses_notebook and options.profile == "full":  # the sample is drawn, which cannot fail
+            load_bloodmnist(options.profile, options.data_dir)
     return plan
 
 
@@ -179,6 +194,8 @@ def zygote_for(plan: Plan, options: GradeOptions) -> Iterator[Zygote | None]:
     if not (options.use_zygote and plan.uses_notebook) or device_of(options.device, plan) == "cuda":
         yield None
         return
+    from grader.sandbox.zygote import Zygote
+
     with Zygote(
         provider=options.sandbox, min_isolation=options.min_isolation, policy=read_policy()
     ) as zygote:
@@ -193,17 +210,18 @@ def grade(
     on_event: Callable[[Event], None] = lambda _: None,
     zygote: Zygote | None = None,
     remembered: Remembered | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Graded:
     """Grade one submission. There is always a report; only wrong calls raise (see `prepare`).
 
     Who grades several makes one `zygote_for` all of them. `remembered` is for self-checks alone: what it
-    knows of the same code is not run again.
+    knows of the same code is not run again. `meanwhile` is done while the process of the checks starts.
     """
     if remembered is not None and not options.visible_only:
         raise ValueError("only a self-check may use what an earlier one found")
     plan = plan or prepare(options)
     with nullcontext(zygote) if zygote is not None else zygote_for(plan, options) as own:
-        return _graded(path, options, plan, _Means(on_event, own, remembered))
+        return _graded(path, options, plan, _Means(on_event, own, remembered, meanwhile))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +231,16 @@ class _Means:
     on_event: Callable[[Event], None]
     zygote: Zygote | None
     remembered: Remembered | None
+    meanwhile: Callable[[], None] = lambda: None
+
+    def prepare_the_end(self) -> None:
+        """Do what would be waited for after the checks, in the time in which they only start."""
+        import grader.findings  # noqa: F401
+
+        platform.platform()  # which remembers what it found
+        if self.remembered is not None:
+            own_digest()
+        self.meanwhile()
 
 
 def find(
@@ -229,27 +257,34 @@ def find(
 
 def not_run(path: Path, options: GradeOptions, plan: Plan, reason: str) -> Findings:
     """Return what is known of a submission that could not be graded here, through no fault of its own."""
-    submission = SubmissionReport(name=name_of(path), sha256=None, files={})
+    from grader.findings import Findings
+    from grader.scoring import Facts
+
     run = SuiteRun(Ending.BROKE, reason)
     environment = _environment(run, options, plan)
-    return Findings({}, Facts(submission, environment, _Clock().timing({}), Ending.BROKE, reason))
+    facts = Facts(_submission_report(path, None), environment, _Clock().timing({}), Ending.BROKE, reason)
+    return Findings({}, facts)
 
 
 def _graded(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> Graded:
-    findings, unchanged = _found(path, options, plan, means)
+    from grader.findings import report_of
+
+    findings, unchanged, spent = _found(path, options, plan, means)
     report = report_of(plan, findings)
-    return Graded(report, error_of(report, findings), unchanged)
+    return Graded(report, error_of(report, findings), unchanged, spent)
 
 
-def _found(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> tuple[Findings, frozenset[str]]:
+def _found(
+    path: Path, options: GradeOptions, plan: Plan, means: _Means
+) -> tuple[Findings, frozenset[str], Spent | None]:
     clock = _Clock()
-    submission = SubmissionReport(name=name_of(path), sha256=None, files={})
+    submission: Submission | None = None
     left_out: list[Flag] = []
     answers: Mapping[str, Answer] = {}
     unchanged: frozenset[str] = frozenset()
     try:
         with open_submission(path, require=plan.required_parts) as opened:
-            submission = _submission_report(opened)
+            submission = opened
             left_out = _compiled_code(opened)
             answers = _answers(opened, plan, options.assignment)
             earlier = Earlier() if means.remembered is None else means.remembered.recall(opened, plan)
@@ -265,10 +300,15 @@ def _found(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> tupl
     except KeyboardInterrupt:
         run = SuiteRun(Ending.INTERRUPTED, "grading was interrupted")
     except Exception as error:  # noqa: BLE001  # whatever fails in us, there is a report that says so
+        from grader.findings import last_lines
+
         reason = f"the grader could not run this submission ({type(error).__name__}: {error})"
         run = SuiteRun(Ending.BROKE, reason, log=last_lines(error))
+    from grader.findings import Findings
+    from grader.scoring import Facts
+
     facts = Facts(
-        submission=submission,
+        submission=_submission_report(path, submission),
         environment=_environment(run, options, plan),
         timing=clock.timing(run.results),
         ending=run.ending,
@@ -279,7 +319,7 @@ def _found(path: Path, options: GradeOptions, plan: Plan, means: _Means) -> tupl
         answers=answers,
         log=run.log,
     )
-    return Findings(run.results, facts), unchanged
+    return Findings(run.results, facts), unchanged, run.spent
 
 
 def name_of(path: Path) -> str:
@@ -316,9 +356,17 @@ def _run(
         notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
         questions=tuple(question.id for question in plan.rubric.questions),
         names=options.assignment.names,
+        asks_time=options.asks_time,
     )
     folder = options.assignment.folder
-    return run_suites(request, suites=folder, files=plan.files, on_event=means.on_event, zygote=means.zygote)
+    return run_suites(
+        request,
+        suites=folder,
+        files=plan.files,
+        on_event=means.on_event,
+        zygote=means.zygote,
+        meanwhile=means.prepare_the_end,
+    )
 
 
 def error_of(report: Report, findings: Findings) -> GraderError | None:
@@ -331,7 +379,11 @@ def error_of(report: Report, findings: Findings) -> GraderError | None:
     return GraderFault(reason) if report.status == "grader_error" else None
 
 
-def _submission_report(submission: Submission) -> SubmissionReport:
+def _submission_report(path: Path, submission: Submission | None) -> SubmissionReport:
+    from grader.reports.schema import SubmissionReport
+
+    if submission is None:  # it could not be opened
+        return SubmissionReport(name=name_of(path), sha256=None, files={})
     return SubmissionReport(
         name=submission.name,
         sha256=submission.sha256,
@@ -351,6 +403,8 @@ def _answers(submission: Submission, plan: Plan, assignment: Assignment) -> Mapp
     parts = [part for planned in plan.questions for part in planned.written]
     if not parts:
         return {}
+    from grader.notebooks.written import find_answers
+
     known = {question.id: question.title for question in plan.rubric.questions}
     notebook = submission.notebook
     try:
@@ -364,10 +418,14 @@ def _answers(submission: Submission, plan: Plan, assignment: Assignment) -> Mapp
 @cache
 def _starter(name: str | None, known: tuple[tuple[str, str], ...]) -> Starter:
     """Read the notebook that students start from, once for all submissions."""
+    from grader.notebooks.written import Starter, starter_of
+
     return Starter() if name is None else starter_of(resource(name).read_bytes(), dict(known))
 
 
 def _environment(run: SuiteRun, options: GradeOptions, plan: Plan) -> EnvironmentReport:
+    from grader.reports.schema import EnvironmentReport, IsolationReport
+
     isolation = run.isolation
     return EnvironmentReport(
         is_grade=options.is_grade,
@@ -435,6 +493,8 @@ class _Clock:
 
     def timing(self, results: Mapping[str, CheckResult]) -> TimingReport:
         """Return the times so far."""
+        from grader.reports.schema import TimingReport
+
         return TimingReport(
             started_at=self._started_at.isoformat(timespec="seconds"),
             wall_time_s=round(time.monotonic() - self._started_s, 3),

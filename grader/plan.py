@@ -123,18 +123,23 @@ def make_plan(
     wanted: Iterable[str] = (),
     visible_only: bool = False,
     without_experiments: bool = False,
+    is_whole: bool = True,
     is_installed: Callable[[str], bool] = is_installed,
 ) -> Plan:
     """Select questions and pair their checks with points.
 
     `visible_only` is the student's own run: no hidden checks, no written parts, no questions
     without checks, and none that replay the notebook unless they are asked for. `without_experiments` leaves
-    questions that need further packages not run. Raise UsageError for unknown questions and for a rubric that
-    does not fit the suites.
+    questions that need further packages not run. Where `declared` holds the checks of the wanted questions
+    alone, it is not `is_whole`, and the rest of the rubric is taken at its word. Raise UsageError for unknown
+    questions and for a rubric that does not fit the suites.
     """
-    agree(rubric, declared)
     names = tuple(wanted)
+    if is_whole:
+        agree(rubric.questions, declared)
     selected = select(rubric, names)
+    if not is_whole:
+        agree(selected, declared)
     questions = tuple(_planned(question, declared, is_installed) for question in selected)
     if without_experiments:
         questions = tuple(map(_left_out, questions))
@@ -151,9 +156,9 @@ def make_plan(
     return Plan(rubric, kept, hidden, on_request, withheld)
 
 
-def agree(rubric: Rubric, declared: Mapping[str, DeclaredCheck]) -> None:
-    """Raise UsageError unless the rubric gives points to exactly the checks that its questions have."""
-    for question in rubric.questions:
+def agree(questions: Iterable[Question], declared: Mapping[str, DeclaredCheck]) -> None:
+    """Raise UsageError unless a rubric's questions give points to exactly the checks that they have."""
+    for question in questions:
         there = {name for name, entry in declared.items() if entry.check.question == question.id}
         if unknown := sorted(set(question.checks) - there):
             known = ", ".join(sorted(there)) or "none"

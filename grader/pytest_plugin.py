@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import sys
+import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,17 +40,16 @@ from grader.model import (
     Isolation,
     Outcome,
     Plot,
+    Spent,
     Visibility,
 )
 from grader.records import (
     GradingRequest,
     finite,
-    request_from_record,
     result_to_record,
     seed_of,
 )
-from grader.sandbox.policy import read_policy
-from grader.sandbox.trusted import adopt_orphans, die_with_parent, make_undumpable
+from grader.sandbox.early import EarlyWorker, policy_for
 from grader.suites import suite_file_name
 
 if TYPE_CHECKING:
@@ -120,8 +118,14 @@ class GraderHooks:
 class Grading:
     """One grading: its open student, what has been found so far, and the hooks that keep both up to date."""
 
-    def __init__(self, request: GradingRequest, events: int) -> None:
+    def __init__(
+        self, request: GradingRequest, *, events: int, early: EarlyWorker | None, begun_s: float
+    ) -> None:
         self.request = request
+        self._begun_s = begun_s
+        self._first_check_s: float | None = None
+        self._spent = Spent()
+        self._early = early
         self._checks = {check_.id: check_ for check_ in request.checks}
         self._events = events
         self._results: dict[str, CheckResult] = {}
@@ -243,6 +247,7 @@ class Grading:
         """Tell the pipeline when a check starts and what it found."""
         name = self._id_of(item)
         self._tell({"event": "started", "id": name})
+        self._first_check_s = self._first_check_s or time.monotonic()
         answer = yield
         if name in self._results:
             record = result_to_record(self._results[name])
@@ -293,6 +298,19 @@ class Grading:
         result = self._results.get(check_.id)
         return None if result is None else {"grader": result_to_record(result)}
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_grader_open_student(self, grading_request: GradingRequest) -> Student:
+        """Open a sandboxed worker on the submission."""
+        early, self._early = self._early, None
+        return open_student(
+            grading_request.submission_root,
+            places=grading_request.places,
+            provider=grading_request.provider,
+            min_isolation=grading_request.min_isolation,
+            policy=policy_for(grading_request),
+            early=early,
+        )
+
     def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
         """Add what belongs to no single check."""
         json_report["grader"] = {
@@ -302,11 +320,28 @@ class Grading:
             "faults": self._faults,
             "broken": self._broken,
             "flags": [asdict(flag) for flag in self._flags],
+            "begun_s": self._begun_s,
+            "spent": asdict(self._total()),
         }
+
+    def _total(self) -> Spent:
+        """Return what all checks cost."""
+        spent = self._spent
+        if self._replay is not None and not isinstance(self._replay, StudentFault | MachineFault):
+            spent = self._replay.student.spending.added_to(spent)
+        if self._first_check_s is None:
+            return spent
+        return replace(
+            spent,
+            loading_s=self._first_check_s - self._begun_s,
+            checks_s=time.monotonic() - self._first_check_s,
+        )
 
     def pytest_sessionfinish(self) -> None:
         """End the workers, however the run ended."""
         self._close_student()
+        if self._early is not None:
+            self._early.end()
         if self._replay is not None and not isinstance(self._replay, StudentFault | MachineFault):
             self._replay.close()
         self._cleanup.close()
@@ -325,6 +360,7 @@ class Grading:
 
     def _open(self, config: pytest.Config) -> Student:
         student: Student = config.hook.pytest_grader_open_student(grading_request=self.request)
+        student.spending.asks_time = self.request.asks_time
         is_first = self._isolation is None
         self._isolation = student.isolation
         self._versions = dict(student.versions)
@@ -336,6 +372,7 @@ class Grading:
         student, self._student, self._question = self._student, None, None
         if student is not None:
             student.close()
+            self._spent = student.spending.added_to(self._spent)
 
     def _verdict(self, check_: Check, error: BaseException, handout: str) -> tuple[Outcome, Feedback]:
         if isinstance(error, StudentFault):
@@ -372,33 +409,34 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(GraderHooks)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Read the request before pytest captures the standard streams; from then on only events go out."""
-    make_undumpable()  # before there is a secret to read
-    die_with_parent()
-    adopt_orphans()
-    # A parent in the background may ignore SIGINT, and that is inherited.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    request = request_from_record(json.loads(sys.stdin.buffer.read()))
-    events = os.dup(1)  # workers do not inherit it
-    os.dup2(2, 1)  # whatever else is printed cannot look like an event
-    grading = Grading(request, events)
-    early_config.stash[GRADING] = grading
-    early_config.pluginmanager.register(grading, "grading")
-    return (yield)
+class _Start:
+    """Makes one grading known to pytest, before it loads any suite."""
+
+    def __init__(self, grading: Grading) -> None:
+        self._grading = grading
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
+        """Register the hooks and lend the grading to the fixtures."""
+        early_config.stash[GRADING] = self._grading
+        early_config.pluginmanager.register(self._grading, "grading")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_grader_open_student(grading_request: GradingRequest) -> Student:
-    """Open a sandboxed worker on the submission."""
-    return open_student(
-        grading_request.submission_root,
-        places=grading_request.places,
-        provider=grading_request.provider,
-        min_isolation=grading_request.min_isolation,
-        policy=replace(read_policy(), limits=grading_request.limits),
-    )
+def run_pytest(
+    arguments: Sequence[str],
+    request: GradingRequest,
+    *,
+    events: int,
+    early: EarlyWorker | None,
+    begun_s: float,
+) -> int:
+    """Run the checks that were asked for under pytest, and return its exit status.
+
+    Events go out at the descriptor `events`; `early` is a worker that waits for its first question; at
+    `begun_s` on the clock this process began.
+    """
+    grading = Grading(request, events=events, early=early, begun_s=begun_s)
+    return int(pytest.main(list(arguments), plugins=[_Start(grading)]))
 
 
 @pytest.hookimpl(trylast=True)

@@ -56,7 +56,8 @@ class GradingRequest:
     `only_first_loss` skips whatever comes after the first check that does not pass. `fast_data` serves a
     notebook its images by the batch, `training_threads` is how many threads its networks get.
     `notebook` is its path in the submission, `questions` are the assignment's in order, and `names` what each
-    question of the notebook leaves behind. `zygote` saves its workers the time to load their libraries.
+    question of the notebook leaves behind. `zygote` saves its workers the time to load their libraries. With
+    `asks_time` workers are asked what the student's code took.
     """
 
     submission_root: Path
@@ -78,6 +79,7 @@ class GradingRequest:
     questions: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     zygote: ZygoteOffer | None = None
+    asks_time: bool = False
 
 
 def seed_of(request: GradingRequest, check_id: str) -> int:

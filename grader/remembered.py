@@ -19,11 +19,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grader.errors import MachineFault
-from grader.model import CheckResult, Isolation, Outcome, Submission
+from grader.model import CheckResult, Ending, Isolation, Outcome, Submission
 from grader.plan import Plan, PlannedQuestion
 from grader.records import finite, isolation_from_record, result_from_record, result_to_record
 from grader.reports import write_atomically
-from grader.scoring import Ending
 from grader.scratch import PRIVATE, remove_unheld_file
 from grader.session import SuiteRun
 

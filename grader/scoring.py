@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import TypeAdapter
 
-from grader.model import Answer, ArrayExcerpt, CheckResult, Feedback, Flag, Outcome, Visibility
+from grader.model import Answer, ArrayExcerpt, CheckResult, Ending, Feedback, Flag, Outcome, Visibility
 from grader.plan import Plan, PlannedCheck, PlannedQuestion
 from grader.records import finite
 from grader.reports.schema import (
@@ -32,16 +31,6 @@ from grader.reports.schema import (
 )
 
 ReportStatus = Literal["graded", "partial", "rejected", "interrupted", "grader_error"]
-
-
-class Ending(StrEnum):
-    """How a run ended."""
-
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-    BROKE = "broke"  # our process died, hung or could not start
-    NO_ISOLATION = "no_isolation"
-    REJECTED = "rejected"
 
 
 _PLOTS = TypeAdapter(list[PlotReport])

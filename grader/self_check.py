@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader import pipeline
 from grader.circumstances import circumstances
@@ -12,9 +13,11 @@ from grader.model import Outcome
 from grader.plan import Plan
 from grader.remembered import Remembered
 from grader.sandbox.machine import training_threads
-from grader.sandbox.zygote import Zygote
 from grader.session import Event
 from grader.settings import Settings, default_cache_dir
+
+if TYPE_CHECKING:
+    from grader.sandbox.zygote import Zygote
 
 CACHE_FOLDER = "self-checks"
 
@@ -33,6 +36,7 @@ class SelfCheck:
         *,
         zygote: Zygote | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> pipeline.Graded:
         """Check what is in the folder now; what has not changed since an earlier run is not run again."""
         return pipeline.grade(
@@ -42,6 +46,7 @@ class SelfCheck:
             on_event=on_event,
             zygote=zygote,
             remembered=self.remembered,
+            meanwhile=meanwhile,
         )
 
     def passes(self, graded: pipeline.Graded) -> bool:
@@ -58,8 +63,12 @@ def prepare_self_check(
     sandbox: str = "",
     data_dir: Path | None = None,
     fresh: bool = False,
+    asks_time: bool = False,
 ) -> SelfCheck:
-    """Find what is wrong with the call; with `fresh`, everything will be run, changed or not."""
+    """Find what is wrong with the call; with `fresh`, everything will be run, changed or not.
+
+    With `asks_time` the worker says how long the student's code took.
+    """
     options = pipeline.GradeOptions(
         assignment=pipeline.HW1,
         questions=questions,
@@ -69,6 +78,7 @@ def prepare_self_check(
         data_dir=data_dir or settings.data_dir,
         visible_only=True,
         training_threads=training_threads(),
+        asks_time=asks_time,
     )
     plan = pipeline.prepare(options)
     folder = default_cache_dir() / CACHE_FOLDER

@@ -15,14 +15,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from grader.errors import MachineFault
-from grader.model import CheckResult, Flag, Isolation
+from grader.model import CheckResult, Ending, Flag, Isolation, Spent
 from grader.records import (
     GradingRequest,
     ZygoteOffer,
@@ -30,10 +31,11 @@ from grader.records import (
     request_to_record,
     result_from_record,
 )
-from grader.sandbox.zygote import Zygote
-from grader.scoring import Ending
 from grader.scratch import PASSED_THROUGH, PRIVATE, remove_tree
 from grader.settings import own_process_environment
+
+if TYPE_CHECKING:
+    from grader.sandbox.zygote import Zygote
 
 STOP_SECONDS = 5.0
 # Beyond a check's own limits: starting workers, loading data and suites, our side of the arithmetic.
@@ -72,6 +74,7 @@ class SuiteRun:
     versions: Mapping[str, str] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
     log: str | None = None
+    spent: Spent | None = None
 
 
 def run_suites(
@@ -82,11 +85,12 @@ def run_suites(
     on_event: Callable[[Event], None],
     slack_s: float = SLACK_SECONDS,
     zygote: Zygote | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> SuiteRun:
     """Run the requested checks; never raises for what happens in there, nor for Ctrl-C meanwhile.
 
     A check that is silent for longer than all its limits and `slack_s` is our hang: the run is stopped. With
-    `zygote` the workers of a notebook are forked there.
+    `zygote` the workers of a notebook are forked there. `meanwhile` is done while the process starts.
     """
     lent = nullcontext() if zygote is None or request.notebook is None else zygote.lent()
     # A failing clean-up must not cost a report.
@@ -95,6 +99,7 @@ def run_suites(
         process = _Process(Path(scratch), suites=suites, files=files, offer=offer)
         try:
             process.send(request)
+            meanwhile()
             ended = process.follow(on_event, _allowances(request, slack_s))
             interrupted = False
         except KeyboardInterrupt:
@@ -136,6 +141,7 @@ class _Process:
         for folder in (scratch, temporary):
             folder.chmod(PASSED_THROUGH)
         environment = {**own_process_environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        self._started_s = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 _command(suites, files, self._report),
@@ -208,7 +214,9 @@ class _Process:
             if self._process.returncode in _PYTEST_TESTS_PASSED_OR_FAILED and not interrupted:
                 reason = f"the results of the checks could not be written{self._what_stops_writing()}"
             return SuiteRun(ending, reason, self._seen, log=log)
-        return _read(report, interrupted=interrupted, log=log)
+        run = _read(report, interrupted=interrupted, log=log)
+        python_s = report["grader"]["begun_s"] - self._started_s
+        return replace(run, spent=Spent(**report["grader"]["spent"] | {"python_s": python_s}))
 
     def _note(self, line: bytes) -> Event:
         record = json.loads(line)
@@ -266,7 +274,7 @@ def _command(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
         "-X",
         "utf8",
         "-m",
-        "pytest",
+        "grader.suite_process",
         f"--config-file={_INI}",
         f"--rootdir={suites}",
         f"--confcutdir={suites}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,14 +24,18 @@ class DeclaredCheck:
     uses_dataset: bool
 
 
-def read_suites(suites: Path) -> Mapping[str, DeclaredCheck]:
+def read_suites(suites: Path, *, only: Collection[str] | None = None) -> Mapping[str, DeclaredCheck]:
     """Return every check of an assignment by id, in an order where a check comes after what it needs.
 
+    With `only` those of the questions that it names: reading all of them is what takes longest in a plan.
     Raise GraderFault when two checks share an id, or one needs a check that its question does not have.
     """
+    names = None if only is None else {suite_file_name(question) for question in only}
     declared: dict[str, DeclaredCheck] = {}
     for folder in FOLDERS:
         for file in sorted((suites / folder).glob("test_*.py")):
+            if names is not None and file.name not in names:
+                continue
             for entry in _declared_in(file, file.stat().st_mtime_ns, file.stat().st_size):
                 if entry.check.id in declared:
                     raise GraderFault(f"two checks are called {entry.check.id}")

@@ -15,7 +15,7 @@ import pytest
 os.environ |= dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 from grader import sandbox
-from grader.sandbox.launch import WORKER_FOLDER
+from grader.sandbox.command import WORKER_FOLDER
 from grader.sandbox.machine import processors
 from tests.required import EXPERIMENTS, missing_packages, not_here
 

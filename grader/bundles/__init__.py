@@ -65,7 +65,7 @@ def make_bundle(name: str, out: Path, options: BundleOptions) -> int:
     if out.exists() or out.is_symlink():
         raise UsageError(f"{out} is there already; remove it, or choose another --out")
     if options.rubric is not None:
-        agree(load_rubric(options.rubric), read_suites(PACKAGE / "assignments" / ASSIGNMENT))
+        agree(load_rubric(options.rubric).questions, read_suites(PACKAGE / "assignments" / ASSIGNMENT))
     files = bundle.files(options)
     write_bundle(out, files, folder=bundle.folder)
     return len(files)

@@ -1,4 +1,9 @@
-"""Under what confinement a worker runs: one table of providers, one policy file, failing closed."""
+"""Under what confinement a worker runs: one table of providers, one policy file, failing closed.
+
+What starts workers is imported where one is started: it needs NumPy, and who asks for limits does not.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -6,15 +11,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Limits
-from grader.sandbox.command import Notebook
-from grader.sandbox.forked import ZygoteClient
-from grader.sandbox.launch import StartedWorker, start_worker
 from grader.sandbox.policy import Policy, read_policy
-from grader.sandbox.providers import PROVIDERS, Provider, candidates
-from grader.sandbox.views import read_view
+
+if TYPE_CHECKING:
+    from grader.sandbox.command import Notebook
+    from grader.sandbox.early import EarlyWorker
+    from grader.sandbox.forked import ZygoteClient
+    from grader.sandbox.launch import StartedWorker
+    from grader.sandbox.providers import Provider
 
 __all__ = ["Finding", "default_limits", "open_worker", "survey"]
 
@@ -37,6 +45,8 @@ def default_limits() -> Limits:
 
 def survey() -> list[Finding]:
     """Start a worker under every provider and say which ones hold here."""
+    from grader.sandbox.providers import PROVIDERS
+
     return [_find(provider) for provider in PROVIDERS]
 
 
@@ -51,12 +61,17 @@ def open_worker(
     by_file: bool = False,
     notebook: Notebook | None = None,
     zygote: ZygoteClient | None = None,
+    early: EarlyWorker | None = None,
 ) -> tuple[Provider, StartedWorker]:
     """Start a worker under the best provider that holds, or the named one.
 
-    With `zygote` it is forked there, if that gives the same. Raise SandboxUnavailable when none of at least
-    `min_isolation` holds: there is no quiet fall-back.
+    With `zygote` it is forked there, with `early` it is that one, if that gives the same. Raise
+    SandboxUnavailable when none of at least `min_isolation` holds: there is no quiet fall-back.
     """
+    from grader.sandbox.launch import start_worker
+    from grader.sandbox.providers import candidates
+    from grader.sandbox.views import read_view
+
     reasons = []
     for candidate in candidates(provider, min_isolation):
         try:
@@ -69,6 +84,7 @@ def open_worker(
                 by_file=by_file,
                 notebook=notebook,
                 zygote=zygote,
+                early=early,
             )
         except SandboxUnavailable as error:
             reasons.append(f"{candidate.name}: {error}; {candidate.remedy()}")
@@ -79,6 +95,9 @@ def open_worker(
 
 
 def _find(provider: Provider) -> Finding:
+    from grader.sandbox.launch import start_worker
+    from grader.sandbox.views import read_view
+
     with tempfile.TemporaryDirectory(prefix="grader-survey-") as root:
         try:
             started = start_worker(provider, read_policy(), Path(root), view=read_view("numpy"), places={})

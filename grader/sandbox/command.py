@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grader.worker
 from grader.sandbox.machine import holds_driver
 from grader.sandbox.policy import Policy
 from grader.sandbox.views import View
+
+WORKER_FOLDER = Path(grader.worker.__file__).resolve().parent
+# No user or system start-up files (-s -S), no script folder on the path (-P), nothing written beside sources.
+# -I is not used since it would also ignore PYTHONHASHSEED; the environment is ours to the last key anyway.
+INTERPRETER_FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +76,20 @@ class Command:
 def plain(worker: Worker) -> Command:
     """Start the interpreter itself."""
     return Command((str(worker.interpreter), *worker.arguments), worker.environment)
+
+
+def worker_of(
+    policy: Policy, root: Path, view: View, notebook: Notebook | None, connection: socket.socket
+) -> Worker:
+    """Return what is started for a worker that talks over this socket."""
+    libraries = json.dumps({"entries": view.importable(), "temporary_folder": view.temporary_folder})
+    return Worker(
+        # Without the virtual environment around it: the worker's libraries come from its view.
+        interpreter=Path(sys.executable).resolve(),
+        arguments=(*INTERPRETER_FLAGS, str(WORKER_FOLDER), str(connection.fileno()), libraries),
+        root=root,
+        folder=WORKER_FOLDER,
+        policy=policy,
+        view=view,
+        notebook=notebook,
+    )

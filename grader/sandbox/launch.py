@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib.util
-import json
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,21 +16,18 @@ from typing import Any
 import grader
 from grader.errors import MachineFault, SandboxUnavailable
 from grader.model import Isolation
-from grader.sandbox.command import Notebook, Worker, plain
+from grader.sandbox.command import WORKER_FOLDER, Notebook, Worker, plain, worker_of
+from grader.sandbox.early import EarlyWorker
 from grader.sandbox.forked import NoZygote, ZygoteClient
 from grader.sandbox.machine import OWN_THREADS
 from grader.sandbox.policy import Policy
-from grader.sandbox.processes import Process, SpawnedProcess
+from grader.sandbox.processes import Begun, Process, SpawnedProcess, begin
 from grader.sandbox.providers import LEVEL_NAMES, Provider
 from grader.sandbox.usage import namespace_depth
 from grader.sandbox.views import View
 from grader.sandbox.worker_process import Death, WorkerGone, WorkerProcess, WorkerTimeout
 from grader.worker import probes, protocol
 
-WORKER_FOLDER = Path(protocol.__file__).resolve().parent
-# No user or system start-up files (-s -S), no script folder on the path (-P), nothing written beside sources.
-# -I is not used since it would also ignore PYTHONHASHSEED; the environment is ours to the last key anyway.
-INTERPRETER_FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8")
 START_SECONDS = 30.0
 # What a machine is short of, rather than unable to do.
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC})
@@ -61,19 +56,26 @@ def start_worker(
     by_file: bool = False,
     notebook: Notebook | None = None,
     zygote: ZygoteClient | None = None,
+    early: EarlyWorker | None = None,
 ) -> StartedWorker:
     """Start a worker for the submission at `root`; raise SandboxUnavailable unless every probe holds.
 
     With `notebook` the root is a scratch copy, in which the worker may write. With `zygote` it is forked
     there, if that can be had under the same provider and every probe holds; or else started as any other.
+    With `early` it is that one, which was started already, if it was started for just this.
     """
     if reason := provider.missing():
         raise SandboxUnavailable(reason)
     order = _Order(provider, policy, root, view, notebook, places, by_file)
     if zygote is not None and zygote.can_fork(provider, view, root, notebook):
         with contextlib.suppress(NoZygote, SandboxUnavailable, MachineFault):
-            return _seen_to_hold(order, lambda worker, theirs: zygote.fork(plain(worker), theirs), zygote)
-    return _seen_to_hold(order, lambda worker, theirs: SpawnedProcess(provider.wrap(worker), theirs))
+            forked = _from_here(order, lambda worker, theirs: zygote.fork(plain(worker), theirs))
+            return _seen_to_hold(order, forked, zygote)
+    if early is not None and notebook is None and early.is_for(provider, policy, root, view):
+        return _seen_to_hold(order, lambda: early.begun)
+    return _seen_to_hold(
+        order, _from_here(order, lambda worker, theirs: SpawnedProcess(provider.wrap(worker), theirs))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,12 @@ class _Order:
     by_file: bool
 
 
+def _from_here(order: _Order, start: Callable[[Worker, socket.socket], Process]) -> Callable[[], Begun]:
+    return lambda: begin(lambda theirs: start(_worker(order, theirs), theirs))
+
+
 def _seen_to_hold(
-    order: _Order, start: Callable[[Worker, socket.socket], Process], zygote: ZygoteClient | None = None
+    order: _Order, start: Callable[[], Begun], zygote: ZygoteClient | None = None
 ) -> StartedWorker:
     """Get a worker, have it locked, and hold its answers against what its level requires."""
     provider = order.provider
@@ -118,11 +124,11 @@ def _seen_to_hold(
     return started
 
 
-def _begun(order: _Order, start: Callable[[Worker, socket.socket], Process]) -> WorkerProcess:
+def _begun(order: _Order, start: Callable[[], Begun]) -> WorkerProcess:
     notebook = order.notebook
     try:
         return WorkerProcess(
-            lambda theirs: start(_worker(order, theirs), theirs),
+            start(),
             order.policy,
             scratch=None if notebook is None else order.root,
             # A limit on a process's data does not count memory that it shares, be it with nobody.
@@ -137,23 +143,6 @@ def _begun(order: _Order, start: Callable[[Worker, socket.socket], Process]) -> 
 
 def _worker(order: _Order, connection: socket.socket) -> Worker:
     return worker_of(order.policy, order.root, order.view, order.notebook, connection)
-
-
-def worker_of(
-    policy: Policy, root: Path, view: View, notebook: Notebook | None, connection: socket.socket
-) -> Worker:
-    """Return what is started for a worker that talks over this socket."""
-    libraries = json.dumps({"entries": view.importable(), "temporary_folder": view.temporary_folder})
-    return Worker(
-        # Without the virtual environment around it: the worker's libraries come from its view.
-        interpreter=Path(sys.executable).resolve(),
-        arguments=(*INTERPRETER_FLAGS, str(WORKER_FOLDER), str(connection.fileno()), libraries),
-        root=root,
-        folder=WORKER_FOLDER,
-        policy=policy,
-        view=view,
-        notebook=notebook,
-    )
 
 
 def _no_process(error: OSError) -> MachineFault:

@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from grader.sandbox.command import Command
 from grader.sandbox.usage import innermost
@@ -56,6 +57,24 @@ class Process(Protocol):
 
     def wait_until_gone(self, worker_id: int) -> None:
         """Wait for the worker itself to be gone where only what was around it was seen to end."""
+
+
+class Begun(NamedTuple):
+    """A worker's process, and our end of the socket to it."""
+
+    connection: socket.socket
+    process: Process
+
+
+def begin(start: Callable[[socket.socket], Process]) -> Begun:
+    """Start a process that gets the other end of a new socket."""
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            return Begun(ours, start(theirs))
+    except BaseException:
+        ours.close()
+        raise
 
 
 class SpawnedProcess:

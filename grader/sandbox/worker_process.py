@@ -22,7 +22,7 @@ from grader.sandbox import trusted
 from grader.sandbox.command import Command
 from grader.sandbox.deadline import Deadline
 from grader.sandbox.policy import Policy
-from grader.sandbox.processes import REAP_SECONDS, Process
+from grader.sandbox.processes import REAP_SECONDS, Begun
 from grader.sandbox.usage import (
     Usage,
     held_up_s,
@@ -95,14 +95,14 @@ class WorkerProcess:
 
     def __init__(
         self,
-        start: Callable[[socket.socket], Process],
+        begun: Begun,
         policy: Policy,
         *,
         scratch: Path | None = None,
         most_resident_bytes: int | None = None,
         threads: int = 1,
     ) -> None:
-        ours, theirs = socket.socketpair()
+        ours, self._process = begun
         self._policy = policy
         self._most_resident_bytes = most_resident_bytes
         self._threads = threads
@@ -117,13 +117,8 @@ class WorkerProcess:
         self._peak = Usage()
         self._held_up_s = 0.0  # as last seen by the watch
         self.held_up_s = 0.0  # in the last exchange
+        self.sent_bytes = self.received_bytes = 0
         self.output = CapturedOutput(policy.keep_first_bytes, policy.keep_last_bytes)
-        try:
-            with theirs:
-                self._process = start(theirs)
-        except BaseException:
-            ours.close()
-            raise
         ours.settimeout(0)
         self._worker_id = self._process.process_id
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -246,6 +241,7 @@ class WorkerProcess:
             except OSError as error:
                 raise WorkerGone from error
             buffer = buffer[sent:]
+            self.sent_bytes += sent
 
     def _receive(self, count: int, deadline: Deadline) -> bytearray:
         data = bytearray(count)
@@ -261,6 +257,7 @@ class WorkerProcess:
             if not received:
                 raise WorkerGone
             view = view[received:]
+            self.received_bytes += received
         return data
 
     def _wait(self, deadline: Deadline, *, writing: bool) -> None:

@@ -22,8 +22,8 @@ from typing import Self
 
 from grader.errors import GraderError
 from grader.records import ZygoteOffer
-from grader.sandbox.command import Notebook
-from grader.sandbox.launch import file_rules, worker_of
+from grader.sandbox.command import Notebook, worker_of
+from grader.sandbox.launch import file_rules
 from grader.sandbox.policy import Policy
 from grader.sandbox.processes import SpawnedProcess
 from grader.sandbox.providers import Provider, candidates

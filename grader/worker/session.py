@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -102,11 +103,14 @@ class Session:
         sent: list[np.ndarray] = []
         values: list[Json] = []
         self._request_id = request["id"]
+        started_s = perf_counter()
         try:
             for step in request["steps"]:
                 # One by one: the number of values tells which step raised.
                 values.append(self._encoded(self._carry_out(step, arrays), sent))  # noqa: PERF401
-            return protocol.pack({"id": request["id"], "values": values}, sent)
+            # For people who ask where time goes; whoever lies here gains nothing.
+            took = {"took_us": round(1e6 * (perf_counter() - started_s))} if "clock" in request else {}
+            return protocol.pack({"id": request["id"], "values": values, **took}, sent)
         except FrameError as error:
             fault = {"kind": "raised", "type": "FrameError", "message": str(error)[:MAX_MESSAGE], "where": []}
         except BaseException as error:  # noqa: BLE001 -- the one catch-all: student code raises what it likes

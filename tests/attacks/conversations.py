@@ -67,6 +67,8 @@ class Scene:
 class Replayed(WorkerProcess):
     """A worker whose every byte is known beforehand; beyond the last one it is gone."""
 
+    sent_bytes = received_bytes = 0
+
     def __init__(self, data: bytes, request_id: int, policy: Policy = POLICY) -> None:
         self._policy = policy
         self._request_id = request_id - 1

@@ -22,14 +22,14 @@ from grader import cli, findings, pipeline
 from grader.assignments.hw1.names import PLACES
 from grader.client import open_student
 from grader.errors import GraderFault, StudentFault
-from grader.model import ArrayExcerpt, Check, CheckResult, Feedback, Outcome, Visibility
+from grader.model import ArrayExcerpt, Check, CheckResult, Ending, Feedback, Outcome, Visibility
 from grader.plan import Plan, make_plan
 from grader.records import result_from_record, result_to_record
 from grader.reports.to_json import read_report, render
 from grader.rubric import parse_rubric
 from grader.sandbox import default_limits
 from grader.sandbox.policy import read_policy
-from grader.scoring import Ending, score
+from grader.scoring import score
 from grader.session import SuiteRun
 from grader.suites import DeclaredCheck
 from tests.attacks.arithmetic import require_right

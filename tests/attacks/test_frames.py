@@ -23,7 +23,7 @@ from grader.assignments.hw1.names import PLACES
 from grader.client import open_student
 from grader.errors import ProtocolViolation, StudentFault, StudentRaised, StudentTimedOut
 from grader.sandbox.command import Command
-from grader.sandbox.processes import SpawnedProcess
+from grader.sandbox.processes import SpawnedProcess, begin
 from grader.sandbox.worker_process import WorkerGone, WorkerProcess, WorkerTimeout
 from grader.selftest.frames import hostile_frames
 from grader.worker import protocol
@@ -138,8 +138,10 @@ def hostile(tmp_path) -> Iterator[Callable[..., WorkerProcess]]:
         strict = dataclasses.replace(POLICY.limits, held_up_factor=0, **limits)
         started.append(
             WorkerProcess(
-                lambda theirs: SpawnedProcess(
-                    Command((*argv, str(theirs.fileno())), POLICY.environment), theirs
+                begin(
+                    lambda theirs: SpawnedProcess(
+                        Command((*argv, str(theirs.fileno())), POLICY.environment), theirs
+                    )
                 ),
                 dataclasses.replace(POLICY, limits=strict),
             )

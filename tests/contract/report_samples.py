@@ -7,10 +7,10 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 
-from grader.model import Answer, ArrayExcerpt, CheckResult, Feedback, Flag, Isolation, Outcome
+from grader.model import Answer, ArrayExcerpt, CheckResult, Ending, Feedback, Flag, Isolation, Outcome
 from grader.reports.schema import IsolationReport, MarkReport, Report, SubmissionReport
 from grader.reports.to_json import read_report, render
-from grader.scoring import Ending, marked, score
+from grader.scoring import marked, score
 from tests.unit.rubrics import plan_of, results_of
 from tests.unit.test_scoring import ENVIRONMENT, facts
 

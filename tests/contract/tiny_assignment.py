@@ -46,6 +46,7 @@ FAKE_STUDENT = """
 
     from grader.errors import SandboxUnavailable
     from grader.model import Isolation
+    from grader.spending import Spending
 
     class FakeStudent:
         isolation = Isolation(2, "confined", "fake", covers=("nothing",), does_not_cover=("all",), probes={})
@@ -53,6 +54,7 @@ FAKE_STUDENT = """
 
         def __init__(self):
             self.begun = []
+            self.spending = Spending()
 
         spent_s = 0.0
 

@@ -27,11 +27,12 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"selftest", "bundles"}),
     frozenset({"cohort"}),
     frozenset({"pipeline", "session", "marks", "remembered", "findings", "circumstances"}),
+    frozenset({"suite_process"}),
     frozenset({"pytest_plugin", "assignments"}),
     frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
-    frozenset({"model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"}),
+    frozenset({"spending", "model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"}),
     frozenset({"errors", "distribution", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names

@@ -14,9 +14,9 @@ from grader.errors import (
     SubmissionRejected,
     UsageError,
 )
-from grader.model import Outcome
+from grader.model import Ending, Outcome
 from grader.sandbox import Finding
-from grader.scoring import Ending, score
+from grader.scoring import score
 from tests.contract.report_samples import RUNNER
 from tests.contract.tiny_assignment import rubric_of, write_assignment
 from tests.unit.rubrics import plan_of, results_of
@@ -39,7 +39,7 @@ def asked(monkeypatch):
         seen.append(options)
         return plan_of(*options.questions, visible_only=options.visible_only)
 
-    def grade(path, options, *, plan, on_event, zygote, remembered=None):
+    def grade(path, options, *, plan, on_event, zygote, remembered=None, meanwhile=None):
         name = Path(path).stem
         if name == "rejected":
             report = score(plan, {}, facts(Ending.REJECTED, reason="no zip"))

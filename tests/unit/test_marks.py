@@ -13,13 +13,13 @@ import pytest
 
 from grader import marks, reports
 from grader.errors import MachineFault, UsageError
-from grader.model import Answer, Outcome
+from grader.model import Answer, Ending, Outcome
 from grader.plan import make_plan
 from grader.reports import to_json, write_report
 from grader.reports.schema import MarkReport, answer_digest
 from grader.reports.to_json import read_report, render
 from grader.rubric import parse_rubric
-from grader.scoring import Ending, marked, score
+from grader.scoring import marked, score
 from tests.unit.rubrics import QUESTIONS, declared, plan_of, results_of
 from tests.unit.test_scoring import facts
 

@@ -89,7 +89,7 @@ def test_a_self_check_replays_a_notebook_only_where_that_is_asked_for():
 def test_a_rubric_must_not_name_a_check_that_does_not_exist():
     fewer = {name: entry for name, entry in declared().items() if name != "q6.1.b"}
     with pytest.raises(UsageError, match=r"names the check q6\.1\.b, which does not exist; known: q6\.1\.a"):
-        agree(make_rubric(), fewer)
+        agree(make_rubric().questions, fewer)
 
 
 def test_a_rubric_must_not_leave_out_a_check():
@@ -98,7 +98,7 @@ def test_a_rubric_must_not_leave_out_a_check():
         {"schema": "grader/rubric/v1", "assignment": "tiny", "version": "1", "question": [content]}
     )
     with pytest.raises(UsageError, match=r"leaves out the check q6\.1\.b; give it 0 points instead"):
-        agree(rubric, declared())
+        agree(rubric.questions, declared())
 
 
 def without_the_hidden_check():

@@ -15,6 +15,7 @@ from grader.model import (
     ArrayExcerpt,
     Check,
     CheckResult,
+    Ending,
     Feedback,
     Isolation,
     Outcome,
@@ -24,7 +25,6 @@ from grader.model import (
 from grader.plan import make_plan
 from grader.remembered import Earlier, Remembered
 from grader.rubric import parse_rubric
-from grader.scoring import Ending
 from grader.session import SuiteRun
 from grader.suites import DeclaredCheck
 

@@ -7,11 +7,11 @@ import jsonschema
 import pytest
 
 from grader.errors import UsageError
-from grader.model import ArrayExcerpt, CheckResult, Feedback, Outcome
+from grader.model import ArrayExcerpt, CheckResult, Ending, Feedback, Outcome
 from grader.reports import FORMATS, ensure_writable, write_atomically, write_report
 from grader.reports.schema import SCHEMA_FILE, report_schema
 from grader.reports.to_json import read_report, render
-from grader.scoring import Ending, score
+from grader.scoring import score
 from tests.unit.rubrics import plan_of, results_of
 from tests.unit.test_scoring import facts
 

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from grader.model import Outcome
+from grader.model import Ending, Outcome
 from grader.reports.schema import EnvironmentReport, SubmissionReport, TimingReport
-from grader.scoring import Ending, Facts, score
+from grader.scoring import Facts, score
 from tests.unit.rubrics import plan_of, results_of
 
 ENVIRONMENT = EnvironmentReport(

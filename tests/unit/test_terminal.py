@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from grader import terminal
-from grader.model import ArrayExcerpt, CheckResult, Feedback, Isolation, Outcome
+from grader.model import ArrayExcerpt, CheckResult, Ending, Feedback, Isolation, Outcome
 from grader.reports import wording
 from grader.reports.schema import ExcerptReport, IsolationReport
-from grader.scoring import Ending, score
+from grader.scoring import score
 from tests.unit.rubrics import plan_of, results_of
 from tests.unit.test_scoring import ENVIRONMENT, facts
 

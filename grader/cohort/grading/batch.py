@@ -20,10 +20,10 @@ from grader.cohort.rows import formats_of, row_of, stamp_of, written_text
 from grader.errors import GraderError, SandboxUnavailable, SubmissionRejected, UsageError
 from grader.findings import Findings, findings_from_json, report_of
 from grader.marks import write_keeping_marks
+from grader.model import Ending
 from grader.plain_text import one_line
 from grader.plan import Plan
 from grader.reports import FORMATS, remove_unfinished
-from grader.scoring import Ending
 from grader.scratch import try_lock
 
 LOCK_NAME = "journal.lock"

@@ -11,14 +11,14 @@ from itertools import pairwise
 
 import pytest
 
-from grader.model import Outcome
+from grader.model import Ending, Outcome
 from grader.plain_text import quiet, scrub
 from grader.reports import FORMATS, rendered, to_html, write_report
 from grader.reports.schema import Report
 from grader.reports.svg import colour, diverging, ink_on, sequential
 from grader.reports.to_json import read_report
 from grader.reports.to_json import render as to_json
-from grader.scoring import Ending, score
+from grader.scoring import score
 from tests.unit.reports.pages import Page
 from tests.unit.reports.samples import HOSTILE, SECRET, hostile_report, sample_report
 from tests.unit.rubrics import plan_of, results_of

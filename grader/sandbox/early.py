@@ -1,0 +1,77 @@
+"""A worker that is started before anybody needs it: it loads NumPy in the time in which we do.
+
+It has been told nothing yet. It is locked, probed and given a submission by `launch`, exactly as any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from grader.errors import GraderError
+from grader.records import GradingRequest
+from grader.sandbox.command import worker_of
+from grader.sandbox.policy import Policy, read_policy
+from grader.sandbox.processes import REAP_SECONDS, Begun, SpawnedProcess, begin
+from grader.sandbox.providers import Provider, candidates
+from grader.sandbox.views import View, read_view
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyWorker:
+    """A started process, and for what it was started."""
+
+    provider: Provider
+    policy: Policy
+    root: Path
+    view: View
+    begun: Begun
+
+    def is_for(self, provider: Provider, policy: Policy, root: Path, view: View) -> bool:
+        """Whether a worker that is started for these would be started in just this way."""
+        return (self.provider, self.policy, self.root, self.view) == (provider, policy, root, view)
+
+    def end(self) -> None:
+        """End it where nobody came for it."""
+        process = self.begun.process
+        worker_id = process.worker_id()
+        self.begun.connection.close()
+        process.end()
+        give_up = time.monotonic() + REAP_SECONDS
+        while not process.collect() and time.monotonic() < give_up:
+            time.sleep(0.001)
+        process.wait_until_gone(worker_id)
+        if process.output is not None:
+            process.output.close()
+
+
+def early_worker(request: GradingRequest) -> EarlyWorker | None:
+    """Start a worker under the provider that will be tried first; None where that cannot be.
+
+    Whoever then needs one starts it as ever, and learns what is wrong. A replay begins with a worker of
+    another kind, and there is one worker at a time.
+    """
+    if request.notebook is not None or not request.checks:
+        return None
+    with contextlib.suppress(GraderError, OSError):
+        policy, view = policy_for(request), read_view("numpy")
+        wanted = candidates(request.provider, request.min_isolation)
+        provider = next((each for each in wanted if each.missing() is None), None)
+        if provider is not None:
+            return _started(provider, policy, request.submission_root, view)
+    return None
+
+
+def policy_for(request: GradingRequest) -> Policy:
+    """Return the policy of this machine, with the limits that were asked for."""
+    return replace(read_policy(), limits=request.limits)
+
+
+def _started(provider: Provider, policy: Policy, root: Path, view: View) -> EarlyWorker:
+    def start(theirs: socket.socket) -> SpawnedProcess:
+        return SpawnedProcess(provider.wrap(worker_of(policy, root, view, None, theirs)), theirs)
+
+    return EarlyWorker(provider, policy, root, view, begin(start))

@@ -1,0 +1,104 @@
+"""A worker that is started before it is needed is held like any other, or it is not taken."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.assignments.hw1.names import PLACES
+from grader.client import open_student
+from grader.model import Check, Visibility
+from grader.records import GradingRequest
+from grader.sandbox import default_limits
+from grader.sandbox.early import early_worker, policy_for
+from grader.sandbox.usage import is_running
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are looked at through /proc")
+REFERENCE = Path(__file__).resolve().parents[2] / "reference" / "mytorch"
+CHECK = Check(id="q6.2.relu_values", title="ReLU", visibility=Visibility.VISIBLE, needs=())
+
+
+@pytest.fixture
+def request_(folder) -> GradingRequest:
+    root = folder / "submission"
+    shutil.copytree(REFERENCE, root / "mytorch")
+    return GradingRequest(
+        submission_root=root,
+        submission_sha256="0" * 64,
+        course_secret="",
+        checks=(CHECK,),
+        places=PLACES,
+        limits=default_limits(),
+        provider="separate",
+        min_isolation=1,
+    )
+
+
+def opened(request, early):
+    return open_student(
+        request.submission_root,
+        places=PLACES,
+        provider=request.provider,
+        min_isolation=request.min_isolation,
+        policy=policy_for(request),
+        early=early,
+    )
+
+
+def test_an_early_worker_is_the_students_and_is_probed_like_any_other(provider, request_):
+    request = dataclasses.replace(request_, provider=provider)
+    early = early_worker(request)
+    with opened(request, early) as student:
+        assert student.worker_process_id == early.begun.process.worker_id()
+        assert student.resolve("ReLU").type_name == "ReLU"
+    with opened(request, None) as later:
+        assert later.isolation == student.isolation
+
+
+def test_an_early_worker_for_another_folder_is_not_taken(request_, folder):
+    other = folder / "other"
+    other.mkdir()
+    early = early_worker(dataclasses.replace(request_, submission_root=other))
+    with opened(request_, early) as student:
+        assert student.worker_process_id != early.begun.process.process_id
+        assert student.resolve("ReLU").type_name == "ReLU"
+    early.end()
+
+
+def test_an_early_worker_for_other_limits_is_not_taken(request_):
+    other = dataclasses.replace(request_.limits, memory_bytes=request_.limits.memory_bytes * 2)
+    early = early_worker(dataclasses.replace(request_, limits=other))
+    with opened(request_, early) as student:
+        assert student.worker_process_id != early.begun.process.process_id
+    early.end()
+
+
+def test_an_early_worker_that_nobody_came_for_ends(request_):
+    early = early_worker(request_)
+    early.end()
+    assert not is_running(early.begun.process.process_id)
+
+
+def test_a_replay_and_a_run_without_checks_have_no_early_worker(request_):
+    assert early_worker(dataclasses.replace(request_, notebook="hw.ipynb")) is None
+    assert early_worker(dataclasses.replace(request_, checks=())) is None
+
+
+def test_where_no_sandbox_is_good_enough_there_is_no_early_worker_and_no_error(request_):
+    assert early_worker(dataclasses.replace(request_, min_isolation=2)) is None
+
+
+def test_a_name_is_asked_for_once_per_worker_and_again_of_a_new_one(request_):
+    with opened(request_, None) as student:
+        first = student.resolve("ReLU")
+        before = student.round_trips
+        assert student.resolve("ReLU") is first
+        assert student.round_trips == before
+        student.close()
+        student.begin_check("q6.2.relu_values", seed=1)
+        assert student.resolve("ReLU") is not first
+        assert student.new("ReLU").type_name == "ReLU"
