@@ -47,7 +47,7 @@ pytestmark = [
 ]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root: only root mounts a small disk")
 
-PYTEST, WORKER = "-m pytest", "grader/worker"
+PYTEST, WORKER = "-m grader.suite_process", "grader/worker"
 DISK = "No space left on device"
 MEBIBYTE = 1 << 20
 EXIT_CODES = {"graded": 0, "grader_error": 3, "interrupted": 130}

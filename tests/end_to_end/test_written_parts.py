@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader import cli, pipeline
+from grader.notebooks import written
 from grader.plan import make_plan
 from grader.rubric import load_rubric
 from grader.suites import read_suites
@@ -69,7 +70,7 @@ def test_a_fault_of_ours_in_reading_a_notebook_costs_its_text_only(submission, m
     def fail(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(pipeline, "find_answers", fail)
+    monkeypatch.setattr(written, "find_answers", fail)
     report, rows = graded(submission)
     assert report["status"] == "graded"
     assert "the grader could not read the notebook (ZeroDivisionError)" in str(
