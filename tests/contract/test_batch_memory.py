@@ -100,6 +100,7 @@ def test_the_parent_of_a_batch_holds_no_more_for_a_larger_class(tiny, tmp_path):
         assert large - small < (MANY - FEW) * MOST_BYTES_EACH, (small, large)
 
 
+@pytest.mark.slow
 def test_many_with_the_same_bytes_wait_without_weight(tiny, tmp_path):
     entries = entries_in(tmp_path / "in", MANY)
     for entry in entries:
