@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -28,9 +28,6 @@ from grader.cli_options import (
 )
 from grader.endings import complain
 from grader.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 MERGE = "merge"
 ClassFolder = Annotated[Path, typer.Argument(metavar="DIR", help="What a class was graded into.")]
