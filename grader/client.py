@@ -87,6 +87,11 @@ class Student:
         return self._policy.limits
 
     @property
+    def provider(self) -> Provider:
+        """What holds this submission's workers, all of them."""
+        return self._provider
+
+    @property
     def worker_process_id(self) -> int | None:
         """The process id of the worker, while there is one."""
         return None if self._worker is None else self._worker.process.process_id
@@ -397,12 +402,13 @@ def open_student(
     min_isolation: int,
     policy: Policy | None = None,
     view: str = "numpy",
+    zygote: ZygoteClient | None = None,
     early: EarlyWorker | None = None,
 ) -> Student:
     """Start a worker for a vetted submission; raise SandboxUnavailable where it would not be held.
 
-    `view` names the libraries it can import: "numpy" alone, or those of the "experiments". `early` is taken
-    where it is what would be started.
+    `view` names the libraries it can import: "numpy" alone, or those of the "experiments". With `zygote`
+    workers are forked there where that gives the same; `early` is taken where it is what would be started.
     """
     return Student(
         submission_root,
@@ -411,6 +417,7 @@ def open_student(
         policy=policy or read_policy(),
         places=places,
         view=view,
+        zygote=zygote,
         early=early,
     )
 

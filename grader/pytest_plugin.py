@@ -21,7 +21,7 @@ import pytest
 
 from grader.checks.plots import PlotIt, added
 from grader.checks.source import flags_of, not_scanned
-from grader.client import Student, open_student
+from grader.client import Student
 from grader.datasets import BloodMnist, Mnist, load_bloodmnist, load_mnist, unseen_cells
 from grader.errors import (
     CheckFailed,
@@ -49,7 +49,8 @@ from grader.records import (
     result_to_record,
     seed_of,
 )
-from grader.sandbox.early import EarlyWorker, policy_for
+from grader.sandbox.early import EarlyWorker
+from grader.students import Students
 from grader.suites import suite_file_name
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Grading:
         self._begun_s = begun_s
         self._first_check_s: float | None = None
         self._spent = Spent()
-        self._early = early
+        self._students = Students(request, early)
         self._checks = {check_.id: check_ for check_ in request.checks}
         self._events = events
         self._results: dict[str, CheckResult] = {}
@@ -299,17 +300,9 @@ class Grading:
         return None if result is None else {"grader": result_to_record(result)}
 
     @pytest.hookimpl(trylast=True)
-    def pytest_grader_open_student(self, grading_request: GradingRequest) -> Student:
+    def pytest_grader_open_student(self) -> Student:
         """Open a sandboxed worker on the submission."""
-        early, self._early = self._early, None
-        return open_student(
-            grading_request.submission_root,
-            places=grading_request.places,
-            provider=grading_request.provider,
-            min_isolation=grading_request.min_isolation,
-            policy=policy_for(grading_request),
-            early=early,
-        )
+        return self._students.open()
 
     def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
         """Add what belongs to no single check."""
@@ -340,8 +333,7 @@ class Grading:
     def pytest_sessionfinish(self) -> None:
         """End the workers, however the run ended."""
         self._close_student()
-        if self._early is not None:
-            self._early.end()
+        self._students.close()
         if self._replay is not None and not isinstance(self._replay, StudentFault | MachineFault):
             self._replay.close()
         self._cleanup.close()

@@ -71,6 +71,8 @@ def _mounts(worker: Worker) -> Iterator[str]:
     policy = worker.policy
     for path in policy.read:
         yield from ("--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try", path, path)
+    for path in worker.view.machine:
+        yield from ("--ro-bind-try", path, path)
     for path in policy.write:
         yield from ("--dev-bind", path, path)
     for folder in policy.standard_library:

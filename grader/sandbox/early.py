@@ -61,7 +61,7 @@ def early_worker(request: GradingRequest) -> EarlyWorker | None:
         wanted = candidates(request.provider, request.min_isolation)
         provider = next((each for each in wanted if each.missing() is None), None)
         if provider is not None:
-            return _started(provider, policy, request.submission_root, view)
+            return started_early(provider, policy, request.submission_root, view)
     return None
 
 
@@ -70,7 +70,9 @@ def policy_for(request: GradingRequest) -> Policy:
     return replace(read_policy(), limits=request.limits)
 
 
-def _started(provider: Provider, policy: Policy, root: Path, view: View) -> EarlyWorker:
+def started_early(provider: Provider, policy: Policy, root: Path, view: View) -> EarlyWorker:
+    """Start a process for a worker to come; raise OSError where none can be started."""
+
     def start(theirs: socket.socket) -> SpawnedProcess:
         return SpawnedProcess(provider.wrap(worker_of(policy, root, view, None, theirs)), theirs)
 

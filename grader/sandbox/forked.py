@@ -67,7 +67,7 @@ class ZygoteClient:
         return (
             not self._is_lost
             and (provider.name, view.name) == (offer.provider, offer.view)
-            and offer.scratch in root.parents
+            and (root == offer.scratch or offer.scratch in root.parents)
             and (notebook is None or notebook.data is None or offer.data in notebook.data.parents)
             and not (notebook and notebook.devices)
         )
@@ -234,6 +234,18 @@ class ForkedProcess:
 
     def wait_until_gone(self, worker_id: int) -> None:
         """Return at once: there is nothing around it."""
+
+
+def connected(control: socket.socket) -> socket.socket:
+    """Give the zygote at the other end of `control` one end of a new socket, and return the other."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        try:
+            socket.send_fds(control, [b"c"], [theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
+    return ours
 
 
 def _is_readable(socket_: socket.socket, seconds: float) -> bool:

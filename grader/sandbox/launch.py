@@ -213,6 +213,7 @@ def file_rules(policy: Policy, view: View, root: Path, notebook: Notebook | None
             *policy.read,
             *policy.standard_library_entries,
             *view.entries,
+            *view.machine,
             *served,
             *(path for path in devices if not path.startswith(("/dev/", OWN_THREADS))),
             str(root),

@@ -16,6 +16,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 # A process that goes on making processes loses against this many rounds, or nothing here helps.
 _ROUNDS = 1000
+_KEPT: set[int] = set()  # children of this process that are not a worker's
 
 
 def make_undumpable() -> bool:
@@ -34,17 +35,27 @@ def die_with_parent() -> bool:
 def adopt_orphans() -> bool:
     """Become the parent of whatever workers leave behind; return whether that is in force (Linux only).
 
-    For a process that has no other children than workers: `end_orphans` ends them all.
+    For a process that has no other children than workers: `end_orphans` ends all that it does not `keep`.
     """
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def keep(process_id: int) -> None:
+    """Have `end_orphans` leave this child to whoever started it, until it is no longer kept."""
+    _KEPT.add(process_id)
+
+
+def no_longer_keep(process_id: int) -> None:
+    """Take back what `keep` said."""
+    _KEPT.discard(process_id)
+
+
 def end_orphans() -> None:
-    """End all children of this process, if it adopts orphans: a daemon that left its worker's group, too."""
+    """End the children of this process, if it adopts orphans: a daemon that left its worker's group, too."""
     if not _adopts_orphans():
         return
     for _ in range(_ROUNDS):
-        left = list(children_of(os.getpid()))
+        left = [child for child in children_of(os.getpid()) if child not in _KEPT]
         if not left:
             return
         for process_id in left:

@@ -32,6 +32,7 @@ class View:
     data_bytes: int | None
     address_space_bytes: int | None
     preload: tuple[str, ...] = ()  # modules that can be imported once for many workers
+    machine: tuple[str, ...] = ()  # files of the system that say what machine this is
 
     def importable(self) -> list[str]:
         """Return the entries that the worker's finder must know."""
@@ -67,6 +68,7 @@ def read_view(name: str) -> View:
         data_bytes=views[name].get("data_bytes"),
         address_space_bytes=views[name].get("address_space_bytes"),
         preload=tuple(views[name].get("preload", ())),
+        machine=tuple(views[name].get("machine", ())),
     )
 
 

@@ -23,6 +23,7 @@ from typing import Self
 from grader.errors import GraderError
 from grader.records import ZygoteOffer
 from grader.sandbox.command import Notebook, worker_of
+from grader.sandbox.forked import connected
 from grader.sandbox.launch import file_rules
 from grader.sandbox.policy import Policy
 from grader.sandbox.processes import SpawnedProcess
@@ -94,7 +95,7 @@ class Zygote:
         with contextlib.suppress(OSError, GraderError), self._lock:
             if self._is_there() and self._control is not None and self._folder is not None:
                 folders = _own_folders(self._folder)
-                connection = _connected(self._control)
+                connection = connected(self._control)
                 offer = ZygoteOffer(
                     descriptor=connection.fileno(),
                     provider=self._candidates[0].name,
@@ -203,15 +204,3 @@ def _own_folders(playground: Path) -> tuple[Path, Path]:
         each.mkdir()
         each.chmod(PASSED_THROUGH)
     return scratch, data
-
-
-def _connected(control: socket.socket) -> socket.socket:
-    """Give the zygote one end of a new socket, and return the other."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        try:
-            socket.send_fds(control, [b"c"], [theirs.fileno()])
-        except BaseException:
-            ours.close()
-            raise
-    return ours

@@ -29,6 +29,7 @@ def main() -> None:
     _own("libraries").use_libraries(**libraries)
     importlib.import_module("numpy.random")
     wire_module, protocol, session = (_own(name) for name in ("wire", "protocol", "session"))
+    _own("probes")  # a fork finds our files out of its reach
     connection = socket.socket(fileno=descriptor)
     wire = wire_module.Wire(connection)
     request, _ = wire.receive()

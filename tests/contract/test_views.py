@@ -32,6 +32,10 @@ IMPORTER = """
                 optimiser.step()
                 losses.append(float(loss))
             return losses
+        def gradients(self):
+            import torch
+            kernels = torch.backends.cpu.get_cpu_capability()
+            return {"kernels": torch.tensor([ord(letter) for letter in kernels]).numpy()}
 """
 NOT_IMPORTABLE = r"ModuleNotFoundError|PermissionError"
 PLACES = {"Linear": ["mytorch.nn.modules.linear"]}
@@ -70,6 +74,16 @@ def test_the_experiments_view_trains_with_torch_and_still_has_no_grader(student)
     for name in ("pytest", "pip", "grader", "hypothesis", "_pytest"):
         with pytest.raises(StudentRaised, match=NOT_IMPORTABLE):
             layer.forward(name)
+
+
+@needs_experiments
+@pytest.mark.parametrize("student", ["experiments"], indirect=True)
+def test_torch_computes_in_a_worker_as_it_does_outside(student):
+    """Where it cannot see what processor it has, it takes the slowest arithmetic, and says nothing."""
+    torch = pytest.importorskip("torch")
+
+    kernels = student.new("Linear").gradients()["kernels"]
+    assert "".join(map(chr, kernels)) == torch.backends.cpu.get_cpu_capability()
 
 
 def test_a_view_lists_what_its_libraries_require_and_not_the_grader():

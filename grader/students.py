@@ -1,0 +1,81 @@
+"""Opens the workers of one run of the checks, one question after the other, by the cheapest way that holds.
+
+The first may have been started before anybody needed it. Where several questions need one, it becomes a
+zygote, from which they are all forked; and where it could not, one is made once it is known what holds here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from grader.client import Student, open_student
+from grader.errors import GraderError
+from grader.records import GradingRequest
+from grader.sandbox.early import EarlyWorker, policy_for, started_early
+from grader.sandbox.providers import Provider
+from grader.sandbox.run_zygote import RunZygote
+from grader.sandbox.views import read_view
+
+VIEW = "numpy"
+
+
+class Students:
+    """Makes one `Student` a question; ends at `close` what it keeps for those to come."""
+
+    def __init__(self, request: GradingRequest, early: EarlyWorker | None) -> None:
+        self._request = request
+        self._early = early
+        self._policy = policy_for(request)
+        self._to_come = len({check.question for check in request.checks} - set(request.names))
+        self._zygote: RunZygote | None = None
+
+    def open(self) -> Student:
+        """Open the next question's worker; raise SandboxUnavailable where none would be held."""
+        early, self._early = self._early, None
+        if early is not None and self._to_come > 1 and early.provider.can_fork:
+            self._make_zygote(early)
+            early = None
+        request = self._request
+        student = open_student(
+            request.submission_root,
+            places=request.places,
+            provider=request.provider,
+            min_isolation=request.min_isolation,
+            policy=self._policy,
+            view=VIEW,
+            zygote=None if self._zygote is None else self._zygote.client,
+            early=early,
+        )
+        self._to_come -= 1
+        if self._to_come > 0 and not self._forks_under(student.provider):
+            self._prepare(student.provider)
+        return student
+
+    def close(self) -> None:
+        """End whatever waits for a question that never came."""
+        early, self._early = self._early, None
+        if early is not None:
+            early.end()
+        self._end_zygote()
+
+    def _forks_under(self, provider: Provider) -> bool:
+        zygote = self._zygote
+        return zygote is not None and zygote.forks_under(provider)
+
+    def _prepare(self, provider: Provider) -> None:
+        """Have a zygote load its libraries while a question is graded, under the provider that holds."""
+        self._end_zygote()
+        if provider.can_fork:
+            with contextlib.suppress(OSError, GraderError):
+                root = self._request.submission_root
+                self._make_zygote(started_early(provider, self._policy, root, read_view(VIEW)))
+
+    def _make_zygote(self, early: EarlyWorker) -> None:
+        # Without one every worker is started by itself, and says what is wrong if something is.
+        with contextlib.suppress(OSError, GraderError):
+            self._zygote = RunZygote(early)
+
+    def _end_zygote(self) -> None:
+        zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            zygote.close()
