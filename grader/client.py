@@ -181,13 +181,13 @@ class Student:
     ) -> dict[str, object]:
         shapes = {name: value.shape for name, value in (values or {}).items()}
         self._probes.append(ProbeLayer(kind, shapes, faults or {}))
-        step = {"op": "probe", "number": len(self._probes) - 1, "name": kind.capitalize()}
+        step = {"op": "probe", "number": len(self._probes) - 1, "kind": kind}
         return step | {"values": dict(values or {}), "base": base}
 
     def _told(self, question: Json, arrays: Sequence[np.ndarray]) -> list[bytes | memoryview]:
         """Answer what a probe in the worker asks; what it asks for is checked like everything else."""
         asked = decode(question, arrays, _HostHandles(self))
-        expected = {"probe", "method", "values", "x", "dLdy"}
+        expected = {"probe", "values", "x", "dLdy"}
         if not isinstance(asked, dict) or set(asked) != expected:
             raise FrameError("a question is not one that a probe asks")
         number = asked.pop("probe")

@@ -22,6 +22,7 @@ from grader.assignments.hw1.names import PLACES
 from grader.errors import CheckFailed, StudentRaised
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
 from grader.worker import training
+from grader.worker.probe_formulas import FORMULAS
 from grader.worker.stand_ins import STAND_INS, Probe
 
 PLAIN = (bool, int, float, str, type(None))
@@ -117,13 +118,13 @@ def local_probe(kind: str, values=None, *, faults=None, base: type | None = None
     values = values or {}
     layer = ProbeLayer(kind, {name: value.shape for name, value in values.items()}, faults or {})
 
-    def ask(method, values, x, dLdy):
+    def ask(values, x, dLdy):
         try:
-            return layer.answer(method, dict(values), x, dLdy)
+            return layer.answer(dict(values), x, dLdy)
         except AskedWrongly as error:
             raise ValueError(str(error)) from error
 
-    return Probe(values, ask=ask, name=kind.capitalize(), base=base)
+    return Probe(values, formula=FORMULAS[kind], ask=ask, name=kind.capitalize(), base=base)
 
 
 class FakeStudent:

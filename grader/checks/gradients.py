@@ -68,7 +68,8 @@ def directional_derivatives(
     differences of a float32 function at tiny steps are all exactly 0 and agree perfectly.)
     """
     point = as_float(at)
-    points = [point + sign * h * d for h in steps for d in directions for sign in (1.0, -1.0)]
+    moves = np.multiply.outer(np.multiply.outer(np.asarray(steps), (1.0, -1.0)), directions)
+    points = list((point + np.moveaxis(moves, 1, 2)).reshape(-1, *point.shape))  # by step, direction, sign
     heights = np.asarray(evaluate(points), dtype=np.float64).reshape(len(steps), len(directions), 2)
     h = np.asarray(steps)[:, np.newaxis]
     slopes = (heights[..., 0] - heights[..., 1]) / (2 * h)  # (steps, directions)

@@ -233,10 +233,10 @@ class WorkerProcess:
 
     def _send(self, buffer: memoryview, deadline: Deadline) -> None:
         while buffer:
-            self._wait(deadline, writing=True)
             try:
                 sent = self._connection.send(buffer)
             except (BlockingIOError, InterruptedError):
+                self._wait(deadline, writing=True)
                 continue
             except OSError as error:
                 raise WorkerGone from error
@@ -247,10 +247,10 @@ class WorkerProcess:
         data = bytearray(count)
         view = memoryview(data)
         while view:
-            self._wait(deadline, writing=False)
             try:
                 received = self._connection.recv_into(view)
             except (BlockingIOError, InterruptedError):
+                self._wait(deadline, writing=False)
                 continue
             except OSError as error:
                 raise WorkerGone from error
@@ -258,6 +258,8 @@ class WorkerProcess:
                 raise WorkerGone
             view = view[received:]
             self.received_bytes += received
+            if view and deadline.remaining_s() <= 0:  # whoever sends byte by byte never lets us wait
+                raise WorkerTimeout
         return data
 
     def _wait(self, deadline: Deadline, *, writing: bool) -> None:

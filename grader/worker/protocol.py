@@ -8,6 +8,7 @@ anything is allocated, and whatever is wrong is a FrameError and nothing else. N
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 
 LENGTH_BYTES = 4
 MAX_HEADER_BYTES = 1 << 20
+SMALL_BYTES = 1 << 16  # of all arrays of a frame: less is copied rather than sent or read one by one
 MAX_DEPTH = 32
 MAX_NODES = 200_000
 MAX_ARRAYS = 50_000
@@ -91,7 +93,8 @@ def pack(header: dict[str, Json], arrays: Sequence[np.ndarray]) -> list[bytes | 
         raise FrameError(f"the header has {len(data)} bytes; at most {MAX_HEADER_BYTES} are allowed")
     buffers: list[bytes | memoryview] = [len(data).to_bytes(LENGTH_BYTES, "little") + data]
     buffers.extend(array.reshape(-1).view(np.uint8).data for array in arrays if array.size)
-    return buffers
+    # Each buffer that is sent wakes whoever waits at the other end.
+    return [b"".join(buffers)] if sum(array.nbytes for array in arrays) <= SMALL_BYTES else buffers
 
 
 def wire_dtype(array: np.ndarray) -> str:
@@ -112,7 +115,16 @@ def read_frame(read: Reader, *, budget_bytes: int) -> tuple[dict[str, Json], lis
     # Naming one array many times would multiply its size for whoever copies the values.
     if sorted(named) != list(range(len(layouts))):
         raise FrameError("an array is not named exactly once")
+    total = sum(count for *_, count in layouts)
+    if total <= SMALL_BYTES:  # all of them came at once
+        read = _in_parts(read(total) if total else bytearray())
     return header, [_array(read, layout) for layout in layouts]
+
+
+def _in_parts(data: bytearray) -> Reader:
+    """Return what reads on in bytes that are there, by copies: each array has memory of its own."""
+    parts = io.BytesIO(data)
+    return lambda count: bytearray(parts.read(count))
 
 
 def _array(read: Reader, layout: Layout) -> np.ndarray:
@@ -144,7 +156,8 @@ def _parsed(data: bytes) -> tuple[dict[str, Json], list[int]]:
     if not isinstance(header, dict):
         raise FrameError("the header is not a JSON object")
     nodes = _nodes(header)
-    if not all(map(_is_whole_text, nodes)):
+    # Bytes that are UTF-8 spell half a pair by an escape only.
+    if b"\\u" in data and not all(map(_is_whole_text, nodes)):
         raise FrameError("a text holds half a surrogate pair")
     return header, [_array_number(node) for node in nodes if isinstance(node, dict) and "$array" in node]
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import protocol, seeding, source_scan, training
 from .loader import SubmissionModules, UnresolvedName
+from .probe_formulas import FORMULAS
 from .protocol import FrameError, Json, Unencodable
 from .stand_ins import STAND_INS, Probe
 
@@ -151,11 +152,11 @@ class Session:
     def _stand_in(self, name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         return STAND_INS[name](*args, **kwargs)
 
-    def _probe(self, number: int, name: str, values: Mapping[str, np.ndarray], base: type | None) -> object:
-        def ask(method: str, values: Mapping[str, np.ndarray], x: object, dLdy: object) -> object:
-            return self._ask({"probe": number, "method": method, "values": values, "x": x, "dLdy": dLdy})
+    def _probe(self, number: int, kind: str, values: Mapping[str, np.ndarray], base: type | None) -> object:
+        def ask(values: Mapping[str, np.ndarray], x: object, dLdy: object) -> object:
+            return self._ask({"probe": number, "values": values, "x": x, "dLdy": dLdy})
 
-        return Probe(values, ask=ask, name=name, base=base)
+        return Probe(values, formula=FORMULAS[kind], ask=ask, name=kind.capitalize(), base=base)
 
     def _ask(self, question: dict[str, object]) -> object:
         """Have the other end compute something in the middle of a request."""

@@ -353,6 +353,8 @@ def with_the_kit_inside(root: Path) -> Path:
         )
     for name in ("__init__", "model", "errors", "probe_layers"):
         shutil.copy(REPOSITORY / "grader" / f"{name}.py", kit)
+    (kit / "worker").mkdir()
+    shutil.copy(REPOSITORY / "grader" / "worker" / "probe_formulas.py", kit / "worker")
     for name, code in STAND_INS_OF_THE_KIT.items():
         (kit / name).write_text(code, encoding="utf-8")
     return root

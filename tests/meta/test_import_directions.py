@@ -29,7 +29,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"pipeline", "session", "marks", "remembered", "findings", "circumstances"}),
     frozenset({"suite_process"}),
     frozenset({"pytest_plugin", "assignments"}),
-    frozenset({"intake", "notebooks", "client", "scoring", "reports", "plan", "rubric", "suites"}),
+    frozenset(
+        {"intake", "notebooks", "client", "students", "scoring", "reports", "plan", "rubric", "suites"}
+    ),
     frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
     frozenset({"spending", "model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"}),

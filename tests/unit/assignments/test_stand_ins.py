@@ -21,7 +21,8 @@ from grader.assignments.hw1.probes import (
 )
 from grader.checks.gradients import central_differences
 from grader.probe_layers import RETIRED, AskedWrongly, ProbeLayer
-from grader.worker import stand_ins
+from grader.worker import probe_formulas, stand_ins
+from grader.worker.probe_formulas import FORMULAS
 from grader.worker.stand_ins import STAND_INS
 from tests.fakes import local_probe
 
@@ -129,15 +130,19 @@ def test_a_module_that_cannot_be_inherited_from_is_left_out() -> None:
         assert local_probe("cubic", base=base).forward(np.ones((1, 2))).tolist() == [[1.25, 1.25]]
 
 
-def test_the_module_runs_inside_the_worker_on_numpy_and_the_standard_library_alone() -> None:
-    tree = ast.parse(Path(stand_ins.__file__).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("module", [stand_ins, probe_formulas])
+def test_the_module_runs_inside_the_worker_on_numpy_and_the_standard_library_alone(module) -> None:
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level
+    }
     assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"numpy"}
 
 
-def test_no_stand_in_answers_a_question_of_the_homework() -> None:
-    source = Path(stand_ins.__file__).read_text(encoding="utf-8").lower()
+@pytest.mark.parametrize("module", [stand_ins, probe_formulas])
+def test_no_stand_in_answers_a_question_of_the_homework(module) -> None:
+    source = Path(module.__file__).read_text(encoding="utf-8").lower()
     assert [
         word for word in (" @ ", "matmul", "einsum", "np.exp", "tanh", "maximum", "lr") if word in source
     ] == []
@@ -148,28 +153,36 @@ def test_a_probe_knows_nothing_of_its_fault(rng: np.random.Generator) -> None:
     probe = ring(rng, COLUMNS)
     told: list[object] = []
 
-    def ask(method, values, x, dLdy):
-        told.append((method, sorted(values)))
-        return x if method == "forward" else (dLdy, {name: np.zeros_like(v) for name, v in values.items()})
+    def ask(values, x, dLdy):
+        told.append(sorted(values))
+        return dLdy, {name: np.zeros_like(v) for name, v in values.items()}
 
-    layer = stand_ins.Probe(probe.values, ask=ask, name="Ring")
+    layer = stand_ins.Probe(probe.values, formula=FORMULAS["ring"], ask=ask, name="Ring")
     layer.forward(np.ones((2, COLUMNS)))
+    assert told == []
     layer.backward(np.ones((2, COLUMNS)))
-    assert set(vars(layer)) == {"training", "_values", "_slopes", "_ask", "_x"}
-    assert told == [("forward", ["gain", "offset"]), ("backward", ["gain", "offset"])]
+    assert set(vars(layer)) == {"training", "_values", "_slopes", "_formula", "_ask", "_x"}
+    assert told == [["gain", "offset"]]
+
+
+def test_what_the_worker_has_of_the_probes_takes_no_derivative() -> None:
+    """Right and wrong layers differ in their backward pass alone, and that must not be in there."""
+    source = Path(probe_formulas.__file__).read_text(encoding="utf-8")
+    names = {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
+    assert names == {*FORMULAS, "part"}
 
 
 @pytest.mark.parametrize(
     "question",
     [
-        {"method": "forward", "values": {}, "x": np.ones((2, 2)), "dLdy": None},
-        {"method": "forward", "values": {"scale": np.ones(3)}, "x": np.ones((2, 2)), "dLdy": None},
-        {"method": "forward", "values": {"scale": np.ones(2)}, "x": np.ones((2, 7)), "dLdy": None},
-        {"method": "forward", "values": {"scale": np.ones(2)}, "x": "text", "dLdy": None},
-        {"method": "backward", "values": {"scale": np.ones(2)}, "x": np.ones((2, 2)), "dLdy": np.ones(2)},
-        {"method": "backward", "values": {"scale": np.ones(2)}, "x": None, "dLdy": None},
-        {"method": ["backward"], "values": {"scale": np.ones(2)}, "x": np.ones((2, 2)), "dLdy": None},
-        {"method": "forward", "values": {"scale": np.ones(2)}, "x": np.zeros((1 << 20, 2)), "dLdy": None},
+        {"values": {}, "x": np.ones((2, 2)), "dLdy": np.ones((2, 2))},
+        {"values": {"scale": np.ones(3)}, "x": np.ones((2, 2)), "dLdy": np.ones((2, 2))},
+        {"values": {"scale": np.ones(2)}, "x": np.ones((2, 7)), "dLdy": np.ones((2, 7))},
+        {"values": {"scale": np.ones(2)}, "x": "text", "dLdy": np.ones((2, 2))},
+        {"values": {"scale": np.ones(2)}, "x": np.ones((2, 2)), "dLdy": np.ones(2)},
+        {"values": {"scale": np.ones(2)}, "x": np.ones((2, 2)), "dLdy": None},
+        {"values": {"scale": np.ones(2)}, "x": None, "dLdy": None},
+        {"values": {"scale": np.ones(2)}, "x": np.zeros((1 << 20, 2)), "dLdy": np.zeros((1 << 20, 2))},
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_and_harms_nothing(question: dict) -> None:
@@ -181,7 +194,7 @@ def test_a_layer_whose_call_is_over_tells_nothing_any_more() -> None:
     faults = {"input": np.ones(1)}
     layer = ProbeLayer("scale", {"scale": (2,)}, faults)
     question = {"values": {"scale": np.ones(2)}, "x": np.ones((3, 2)), "dLdy": np.ones((3, 2))}
-    layer.answer("backward", **question)
+    layer.answer(**question)
     faults[RETIRED] = np.ones(1)
     with pytest.raises(AskedWrongly, match="not in use"):
-        layer.answer("backward", **question)
+        layer.answer(**question)
