@@ -3,7 +3,8 @@
 python -m benchmarks.classes [--json FILE] mixed|throughput|memory|unchanged|simulation [options]
 
 `mixed` grades a class of right, wrong, hanging, crashing, hostile and broken submissions and counts its
-rows. `throughput` compares a batch with as many independent loops of `grader grade`. `memory` is the most
+rows. `throughput` compares a batch with as many independent loops of `grader grade`, and with itself on a
+single processor. `memory` is the most
 that the parent of a batch held; `unchanged` what a second run costs. `simulation` puts thousands of short
 tasks through a batch and through each of its parts. What is compared is measured in turns; medians.
 """
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -37,8 +38,18 @@ from tests.end_to_end.traces import adopting_orphans, descendants, strays
 Numbers = dict[str, Any]
 GRADER = (sys.executable, "-m", "grader.cli")
 REPOSITORY = Path(__file__).resolve().parents[1]
+_ALONE = "batch, one processor"
 PASSING = ": handed out and collected"
 _LIMIT_S = 3600.0
+_ON_ONE_PROCESSOR = (
+    sys.executable,
+    "-c",
+    (
+        "import os, sys; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]);"
+        " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    ),
+    *GRADER[1:],
+)
 
 
 def main() -> None:
@@ -131,7 +142,11 @@ def mixed(options: argparse.Namespace, root: Path) -> Numbers:
 def throughput(options: argparse.Namespace, root: Path) -> Numbers:
     """Compare batches with independent loops of single runs, in turns."""
     simulated_class.hand_in(root / "in", options.count)
-    ways: dict[str, Callable[[Path], None]] = {}
+    ways: dict[str, Callable[[Path], None]] = {
+        _ALONE: lambda out: _whole(
+            _batch(root / "in", out, options.questions, 1, grader=_ON_ONE_PROCESSOR), root / "in", out
+        )
+    }
     for jobs in sorted({1, options.jobs}):
         ways[f"batch --jobs {jobs}"] = lambda out, jobs=jobs: _whole(
             _batch(root / "in", out, options.questions, jobs), root / "in", out
@@ -151,7 +166,9 @@ def throughput(options: argparse.Namespace, root: Path) -> Numbers:
     for name, values in rates.items():
         print(f"  {name:24} {medians[name]:7.2f}  ({min(values):.2f})")
     print(f"batch / independent loops, {options.jobs} at once: {ratio:.2f} (wanted: at least 0.9)")
-    return {"per_second": rates, "ratio": ratio, "submissions": options.count}
+    gain = medians[f"batch --jobs {options.jobs}"] / medians[_ALONE]
+    print(f"{options.jobs} processors / one processor: {gain:.2f} (wanted: at least 1.8 on two)")
+    return {"per_second": rates, "ratio": ratio, "gain": gain, "submissions": options.count}
 
 
 def _loops(folder: Path, out: Path, questions: str, jobs: int) -> None:
@@ -310,8 +327,10 @@ def _require_all(out: Path, count: int) -> None:
     assert statuses == {"graded": count}, statuses
 
 
-def _batch(folder: Path, out: Path, questions: str, jobs: int) -> subprocess.CompletedProcess[str]:
-    command = [*GRADER, "batch", folder, "--out", out, "--questions", questions, "--jobs", str(jobs)]
+def _batch(
+    folder: Path, out: Path, questions: str, jobs: int, *, grader: Sequence[str] = GRADER
+) -> subprocess.CompletedProcess[str]:
+    command = [*grader, "batch", folder, "--out", out, "--questions", questions, "--jobs", str(jobs)]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=_LIMIT_S)
 
 

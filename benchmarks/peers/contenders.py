@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -38,6 +39,7 @@ for kind in (ReLU, Tanh, Sigmoid):
     layer.backward(x)
 """
 # The one fault of the wrong submission, which every contender must find before it is timed.
+_OF_ALL = re.compile(r"(\d+) of \d+ visible checks pass")  # the last line of a self-check
 _RIGHT_LINE, _WRONG_LINE = "return dLdy * (1 - self.y**2)", "return dLdy * (1 - self.y)"
 
 
@@ -263,10 +265,17 @@ def _write_notebook(path: Path, cells: Sequence[tuple[str, dict[str, Any]]]) -> 
 # ------------------------------------------------------------------------------- this grader
 
 
-def grader_check(place: Place) -> Contender:
-    """Check Q6.2 as a student does, nothing remembered."""
-    command = place.graders_command("check", ".", "q6.2", "--fresh")
-    return Contender(command, _nothing, lambda ran: int(ran.exit_code == 0))
+def grader_check(*questions: str) -> Builder:
+    """Check questions as a student does, nothing remembered: the visible checks."""
+
+    def passed(ran: Ran) -> int:
+        found = _OF_ALL.search(ran.output)
+        return int(found[1]) if found else 0
+
+    def build(place: Place) -> Contender:
+        return Contender(place.graders_command("check", ".", *questions, "--fresh"), _nothing, passed)
+
+    return build
 
 
 def grader_grade(questions: str) -> Builder:
@@ -307,7 +316,8 @@ ENTRANTS = {
     "gradescope-utils": Entrant("gradescope-utils", gradescope_utils),
     "otter run": Entrant("otter-grader", otter_run),
     "nbgrader autograde": Entrant("nbgrader", nbgrader_autograde),
-    "grader check . q6.2 --fresh": Entrant(None, grader_check, 1),
+    "grader check . q6.2 --fresh": Entrant(None, grader_check("q6.2"), None),
+    "grader check, Q6.1 to Q6.6": Entrant(None, grader_check(*WITHOUT_TRAINING.split(",")), None),
     "grader grade --questions q6.2": Entrant(None, grader_grade("q6.2"), None),
     "grader grade, Q6.1 to Q6.6": Entrant(None, grader_grade(WITHOUT_TRAINING), None),
 }
