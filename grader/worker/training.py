@@ -23,7 +23,8 @@ def train(
     inputs (N, ...) of any dtype is flattened to float64 (N, D) times `scale` once; targets is (N,);
     each batch holds row numbers.
     """
-    rows = inputs.reshape(len(inputs), -1).astype(np.float64) * scale  # (N, D)
+    rows = inputs.reshape(len(inputs), -1).astype(np.float64)  # (N, D)
+    rows *= scale
     labels = targets.astype(np.int64)
     losses = np.empty(len(batches))
     for step, batch in enumerate(batches):

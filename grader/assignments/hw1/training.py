@@ -121,7 +121,7 @@ class Network:
 
     def _seen(self, images: Images) -> npt.NDArray[np.uint8]:
         """Return images as the network sees them, (N, 784)."""
-        return images.reshape(len(images), -1)[:, self.pixels]
+        return np.take(images.reshape(len(images), -1), self.pixels, axis=1)
 
     def _rows(self, images: Images) -> FloatArray:
         return as_float(self._seen(images)) * SCALE
