@@ -17,6 +17,7 @@ from grader.sandbox.run_zygote import RunZygote
 from grader.sandbox.views import read_view
 
 VIEW = "numpy"
+MOST_ZYGOTES = 3  # where one after the other is lost, workers are started
 
 
 class Students:
@@ -28,6 +29,7 @@ class Students:
         self._policy = policy_for(request)
         self._to_come = len({check.question for check in request.checks} - set(request.names))
         self._zygote: RunZygote | None = None
+        self._zygotes_left = MOST_ZYGOTES
 
     def open(self) -> Student:
         """Open the next question's worker; raise SandboxUnavailable where none would be held."""
@@ -65,12 +67,13 @@ class Students:
     def _prepare(self, provider: Provider) -> None:
         """Have a zygote load its libraries while a question is graded, under the provider that holds."""
         self._end_zygote()
-        if provider.can_fork:
+        if provider.can_fork and self._zygotes_left:
             with contextlib.suppress(OSError, GraderError):
                 root = self._request.submission_root
                 self._make_zygote(started_early(provider, self._policy, root, read_view(VIEW)))
 
     def _make_zygote(self, early: EarlyWorker) -> None:
+        self._zygotes_left -= 1
         # Without one every worker is started by itself, and says what is wrong if something is.
         with contextlib.suppress(OSError, GraderError):
             self._zygote = RunZygote(early)

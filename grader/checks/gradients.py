@@ -69,7 +69,8 @@ def directional_derivatives(
     """
     point = as_float(at)
     moves = np.multiply.outer(np.multiply.outer(np.asarray(steps), (1.0, -1.0)), directions)
-    points = list((point + np.moveaxis(moves, 1, 2)).reshape(-1, *point.shape))  # by step, direction, sign
+    # By step, direction and sign.
+    points = list((point + np.moveaxis(moves, 1, 2)).reshape(2 * len(steps) * len(directions), *point.shape))
     heights = np.asarray(evaluate(points), dtype=np.float64).reshape(len(steps), len(directions), 2)
     h = np.asarray(steps)[:, np.newaxis]
     slopes = (heights[..., 0] - heights[..., 1]) / (2 * h)  # (steps, directions)

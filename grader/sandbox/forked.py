@@ -36,8 +36,9 @@ class NoZygote(Exception):
 class ZygoteClient:
     """One run's line to a zygote. When it closes, what was forked for it ends."""
 
-    def __init__(self, offer: ZygoteOffer) -> None:
+    def __init__(self, offer: ZygoteOffer, *, fork_seconds: float = FORK_SECONDS) -> None:
         self.offer = offer
+        self._fork_seconds = fork_seconds
         self._socket = socket.socket(fileno=os.dup(offer.descriptor))  # which no worker inherits
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.settimeout(HEARD_SECONDS)
@@ -90,12 +91,19 @@ class ZygoteClient:
         return ForkedProcess(self, command, number, process_id, output)
 
     def end_of(self, number: int, *, seconds: float = 0) -> tuple[int, int] | None:
-        """Return a worker's exit status and peak of memory in bytes, if that is told meanwhile."""
+        """Return a worker's exit status and peak of memory in bytes, if that is told meanwhile.
+
+        With `seconds` the worker is known to be gone, and a zygote that does not tell so is lost.
+        """
         give_up = time.monotonic() + seconds
         with self._lock:
             self._take_in(seconds=0)
             while number not in self._ended and not self._is_lost and time.monotonic() < give_up:
                 self._take_in(seconds=seconds)
+            if (
+                seconds and number not in self._ended
+            ):  # it hangs: what it is asked next it would not do either
+                self._is_lost = True
             return self._ended.get(number)
 
     def signal(self, number: int, signal_: int) -> None:
@@ -117,7 +125,7 @@ class ZygoteClient:
             raise NoZygote(error.strerror or str(error)) from error
 
     def _wait_for_birth(self, number: int) -> int:
-        give_up = time.monotonic() + FORK_SECONDS
+        give_up = time.monotonic() + self._fork_seconds
         while number not in self._born:
             if number in self._refused:
                 raise NoZygote(self._refused[number])

@@ -15,7 +15,7 @@ from grader.records import ZygoteOffer
 from grader.sandbox import trusted
 from grader.sandbox.early import EarlyWorker
 from grader.sandbox.forked import ZygoteClient, connected
-from grader.sandbox.launch import file_rules
+from grader.sandbox.launch import START_SECONDS, file_rules
 from grader.sandbox.providers import Provider
 from grader.worker import protocol
 
@@ -35,7 +35,7 @@ class RunZygote:
         try:
             _tell(control, early)
             with connected(control) as line:
-                self.client = ZygoteClient(_offer(line, early))
+                self.client = ZygoteClient(_offer(line, early), fork_seconds=START_SECONDS)
         except BaseException:
             early.end()
             raise

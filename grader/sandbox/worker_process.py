@@ -233,6 +233,7 @@ class WorkerProcess:
 
     def _send(self, buffer: memoryview, deadline: Deadline) -> None:
         while buffer:
+            _require_time(deadline)
             try:
                 sent = self._connection.send(buffer)
             except (BlockingIOError, InterruptedError):
@@ -247,6 +248,7 @@ class WorkerProcess:
         data = bytearray(count)
         view = memoryview(data)
         while view:
+            _require_time(deadline)
             try:
                 received = self._connection.recv_into(view)
             except (BlockingIOError, InterruptedError):
@@ -258,8 +260,6 @@ class WorkerProcess:
                 raise WorkerGone
             view = view[received:]
             self.received_bytes += received
-            if view and deadline.remaining_s() <= 0:  # whoever sends byte by byte never lets us wait
-                raise WorkerTimeout
         return data
 
     def _wait(self, deadline: Deadline, *, writing: bool) -> None:
@@ -345,6 +345,12 @@ class WorkerProcess:
             time.sleep(0.001)
         self._peak = self._peak.largest_with(Usage(resident_bytes=self._process.peak_bytes))
         return self._process.status
+
+
+def _require_time(deadline: Deadline) -> None:
+    """Raise WorkerTimeout when it has passed: a worker may always have more to say, so that nobody waits."""
+    if deadline.remaining_s() <= 0:
+        raise WorkerTimeout
 
 
 def _is_readable(descriptor: int) -> bool:

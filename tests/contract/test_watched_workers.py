@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -249,6 +250,49 @@ def test_a_worker_that_stands_in_its_own_way_is_not_given_time_for_it(opened, co
     with pytest.raises(StudentTimedOut):
         do(student, "crowd")
     assert time.monotonic() - started < 55  # of the 62 that a machine full of others would give
+
+
+FLOODS = """
+    import json, sys, threading
+    class Tanh:
+        def forward(self, probe):
+            ask = vars(probe)["_ask"]
+            held = dict(zip(ask.__code__.co_freevars, (cell.cell_contents for cell in ask.__closure__)))
+            session, number = held["self"], held["number"]
+            connection = session._converse.__self__._connection
+            values = [["probe", number], ["values", None], ["x", [0] * 12000], ["dLdy", None]]
+            asked = {"id": session._request_id, "ask": {"$dict": values}, "arrays": []}
+            body = json.dumps(asked, separators=(",", ":")).encode()
+            frame = len(body).to_bytes(4, "little") + body
+            def drain():
+                while connection.recv(1 << 16):
+                    pass
+            threading.Thread(target=drain, daemon=True).start()
+            while True:
+                connection.sendall(frame * 4)
+"""
+
+
+@pytest.mark.usefixtures("needs_confinement")
+def test_a_worker_that_never_stops_asking_is_stopped_in_time(folder):
+    """It always has sent the next question before the last one is answered, so that nobody waits for it."""
+    root = write_package(folder, mytorch__nn__modules__activation=FLOODS)
+    limits = dataclasses.replace(POLICY.limits, call_s=2.0, held_up_factor=0.0)
+    with Student(
+        root,
+        provider="auto",
+        min_isolation=2,
+        policy=dataclasses.replace(POLICY, limits=limits),
+        places=PLACES,
+        view="numpy",
+    ) as student:
+        student.begin_check("test", seed=1)
+        layer, probe = student.new("Tanh"), student.stand_in("cubic")
+        by_hand = threading.Timer(20.0, os.kill, (student.worker_process_id, signal.SIGKILL))
+        by_hand.start()
+        with pytest.raises(StudentTimedOut):
+            layer.forward(probe)
+        by_hand.cancel()
 
 
 DAEMON = """
