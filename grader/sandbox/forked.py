@@ -100,9 +100,7 @@ class ZygoteClient:
             self._take_in(seconds=0)
             while number not in self._ended and not self._is_lost and time.monotonic() < give_up:
                 self._take_in(seconds=seconds)
-            if (
-                seconds and number not in self._ended
-            ):  # it hangs: what it is asked next it would not do either
+            if seconds and number not in self._ended:  # it hangs, and would not fork either
                 self._is_lost = True
             return self._ended.get(number)
 
