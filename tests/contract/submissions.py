@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from pathlib import Path
+
+from grader.assignments.hw1.names import PLACES
+from grader.client import Student, open_student
+from grader.model import Check
+from grader.records import GradingRequest
+from grader.sandbox import default_limits
+from grader.sandbox.early import EarlyWorker, policy_for
+
+REFERENCE = Path(__file__).resolve().parents[2] / "reference" / "mytorch"
 
 LINEAR = """
     import numpy as np
@@ -34,3 +44,31 @@ def write_package(root: Path, *, linear: str = LINEAR, **files: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
     return root
+
+
+def reference_request(folder: Path, *checks: Check) -> GradingRequest:
+    """Return what these checks of the reference's `mytorch` are run by, at level 1."""
+    root = folder / "submission"
+    shutil.copytree(REFERENCE, root / "mytorch")
+    return GradingRequest(
+        submission_root=root,
+        submission_sha256="0" * 64,
+        course_secret="",
+        checks=checks,
+        places=PLACES,
+        limits=default_limits(),
+        provider="separate",
+        min_isolation=1,
+    )
+
+
+def opened(request: GradingRequest, early: EarlyWorker | None = None) -> Student:
+    """Start a worker for a request, or take the early one."""
+    return open_student(
+        request.submission_root,
+        places=PLACES,
+        provider=request.provider,
+        min_isolation=request.min_isolation,
+        policy=policy_for(request),
+        early=early,
+    )

@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
-from grader.assignments.hw1.names import PLACES
-from grader.client import open_student
 from grader.model import Check, Visibility
 from grader.records import GradingRequest
-from grader.sandbox import default_limits
-from grader.sandbox.early import early_worker, policy_for
+from grader.sandbox.early import early_worker
 from grader.sandbox.usage import is_running
+from tests.contract.submissions import opened, reference_request
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are looked at through /proc")
-REFERENCE = Path(__file__).resolve().parents[2] / "reference" / "mytorch"
 CHECK = Check(id="q6.2.relu_values", title="ReLU", visibility=Visibility.VISIBLE, needs=())
 
 
 @pytest.fixture
 def request_(folder) -> GradingRequest:
-    root = folder / "submission"
-    shutil.copytree(REFERENCE, root / "mytorch")
-    return GradingRequest(
-        submission_root=root,
-        submission_sha256="0" * 64,
-        course_secret="",
-        checks=(CHECK,),
-        places=PLACES,
-        limits=default_limits(),
-        provider="separate",
-        min_isolation=1,
-    )
-
-
-def opened(request, early):
-    return open_student(
-        request.submission_root,
-        places=PLACES,
-        provider=request.provider,
-        min_isolation=request.min_isolation,
-        policy=policy_for(request),
-        early=early,
-    )
+    return reference_request(folder, CHECK)
 
 
 def test_an_early_worker_is_the_students_and_is_probed_like_any_other(provider, request_):
@@ -55,7 +28,7 @@ def test_an_early_worker_is_the_students_and_is_probed_like_any_other(provider, 
     with opened(request, early) as student:
         assert student.worker_process_id == early.begun.process.worker_id()
         assert student.resolve("ReLU").type_name == "ReLU"
-    with opened(request, None) as later:
+    with opened(request) as later:
         assert later.isolation == student.isolation
 
 
@@ -93,7 +66,7 @@ def test_where_no_sandbox_is_good_enough_there_is_no_early_worker_and_no_error(r
 
 
 def test_a_name_is_asked_for_once_per_worker_and_again_of_a_new_one(request_):
-    with opened(request_, None) as student:
+    with opened(request_) as student:
         first = student.resolve("ReLU")
         before = student.round_trips
         assert student.resolve("ReLU") is first

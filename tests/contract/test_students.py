@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import signal
 import sys
 import time
@@ -12,24 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from grader.assignments.hw1.names import PLACES
-from grader.client import open_student
 from grader.errors import StudentCrashed
 from grader.model import Check, Visibility
 from grader.records import GradingRequest
-from grader.sandbox import default_limits
-from grader.sandbox.early import early_worker, policy_for
+from grader.sandbox.early import early_worker
 from grader.sandbox.forked import ForkedProcess
 from grader.sandbox.processes import SpawnedProcess
 from grader.sandbox.providers import PROVIDERS
 from grader.sandbox.usage import children_of, is_running
 from grader.students import Students
-from tests.contract.submissions import write_package
+from tests.contract.submissions import opened, reference_request, write_package
 from tests.end_to_end.traces import adopting_orphans
 from tests.required import if_here
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are looked at through /proc")
-REFERENCE = Path(__file__).resolve().parents[2] / "reference" / "mytorch"
 QUESTIONS = ("q6.1", "q6.2", "q6.3")
 FORKING = [provider.name for provider in PROVIDERS if provider.can_fork]
 STARTING = [provider.name for provider in PROVIDERS if not provider.can_fork]
@@ -48,18 +43,7 @@ def check_of(question: str) -> Check:
 @pytest.fixture
 def order(folder, available) -> GradingRequest:
     """What three questions of the reference are graded by, under level 1; each test says under what it is."""
-    root = folder / "submission"
-    shutil.copytree(REFERENCE, root / "mytorch")
-    return GradingRequest(
-        submission_root=root,
-        submission_sha256="0" * 64,
-        course_secret="",
-        checks=tuple(map(check_of, QUESTIONS)),
-        places=PLACES,
-        limits=default_limits(),
-        provider="separate",
-        min_isolation=1,
-    )
+    return reference_request(folder, *map(check_of, QUESTIONS))
 
 
 @pytest.fixture(params=FORKING)
@@ -100,7 +84,7 @@ def test_all_workers_of_several_questions_are_forked_from_the_early_one(forking,
 
 
 def test_a_forked_worker_is_held_as_one_that_is_started_and_says_the_same(forking, students):
-    with students(forking).open() as forked, started(forking) as other:
+    with students(forking).open() as forked, opened(forking) as other:
         assert was_forked(forked)
         assert isinstance(other._worker.process._process, SpawnedProcess)
         assert (forked.isolation, forked.versions) == (other.isolation, other.versions)
@@ -160,7 +144,7 @@ def test_the_zygote_outlives_its_workers_and_the_orphans_of_others(forking, stud
                 student.new("ReLU").forward(1.0)
             student.begin_check("q6.1.values", seed=2)  # by another fork
             assert was_forked(student)
-            with started(forking) as other:
+            with opened(forking) as other:
                 assert other.worker_process_id
         assert is_running(zygote)
         with several.open() as student:
@@ -169,7 +153,11 @@ def test_the_zygote_outlives_its_workers_and_the_orphans_of_others(forking, stud
     assert not is_running(zygote)
 
 
-def test_a_lost_zygote_costs_nobody_anything_and_another_one_comes(forking, students):
+@pytest.mark.parametrize(("most", "forked"), [(3, [False, True]), (1, [False, False])])
+def test_a_lost_zygote_costs_nobody_anything_and_a_few_others_come(
+    forking, students, monkeypatch, most, forked
+):
+    monkeypatch.setattr("grader.students.MOST_ZYGOTES", most)
     several = students(forking)
     with several.open() as student:
         assert was_forked(student)
@@ -183,7 +171,21 @@ def test_a_lost_zygote_costs_nobody_anything_and_another_one_comes(forking, stud
         with several.open() as student:
             found.append(was_forked(student))
             assert student.new("ReLU").type_name == "ReLU"
+    assert found == forked
+
+
+def test_a_zygote_that_hangs_is_waited_for_once(forking, students, monkeypatch):
+    monkeypatch.setattr("grader.sandbox.run_zygote.START_SECONDS", 3.0)
+    several = students(forking)
+    with several.open() as student:
+        hangs = parent_of(student.worker_process_id)
+    os.kill(hangs, signal.SIGSTOP)
+    found = []
+    for _ in QUESTIONS[1:]:
+        with several.open() as student:
+            found.append(was_forked(student))
     assert found == [False, True]
+    assert not is_running(hangs)
 
 
 def test_nothing_is_left_when_it_ends_early_or_is_never_used(forking, students):
@@ -199,13 +201,3 @@ def test_nothing_is_left_when_it_ends_early_or_is_never_used(forking, students):
 def parent_of(process_id: int) -> int:
     lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("PPid:"))
-
-
-def started(order: GradingRequest):
-    return open_student(
-        order.submission_root,
-        places=PLACES,
-        provider=order.provider,
-        min_isolation=order.min_isolation,
-        policy=policy_for(order),
-    )
