@@ -4,9 +4,9 @@ python -m benchmarks.classes [--json FILE] mixed|throughput|memory|unchanged|sim
 
 `mixed` grades a class of right, wrong, hanging, crashing, hostile and broken submissions and counts its
 rows. `throughput` compares a batch with as many independent loops of `grader grade`, and with itself on a
-single processor. `memory` is the most
-that the parent of a batch held; `unchanged` what a second run costs. `simulation` puts thousands of short
-tasks through a batch and through each of its parts. What is compared is measured in turns; medians.
+single processor. `memory` is the most that the parent of a batch held; `unchanged` what a second run costs.
+`simulation` puts thousands of short tasks through a batch and through each of its parts. What is compared is
+measured in turns; medians.
 """
 
 from __future__ import annotations

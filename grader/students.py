@@ -14,9 +14,7 @@ from grader.records import GradingRequest
 from grader.sandbox.early import EarlyWorker, policy_for, started_early
 from grader.sandbox.providers import Provider
 from grader.sandbox.run_zygote import RunZygote
-from grader.sandbox.views import read_view
 
-VIEW = "numpy"
 MOST_ZYGOTES = 3  # where one after the other is lost, workers are started
 
 
@@ -26,7 +24,6 @@ class Students:
     def __init__(self, request: GradingRequest, early: EarlyWorker | None) -> None:
         self._request = request
         self._early = early
-        self._policy = policy_for(request)
         self._to_come = len({check.question for check in request.checks} - set(request.names))
         self._zygote: RunZygote | None = None
         self._zygotes_left = MOST_ZYGOTES
@@ -43,8 +40,7 @@ class Students:
             places=request.places,
             provider=request.provider,
             min_isolation=request.min_isolation,
-            policy=self._policy,
-            view=VIEW,
+            policy=policy_for(request),
             zygote=None if self._zygote is None else self._zygote.client,
             early=early,
         )
@@ -69,8 +65,7 @@ class Students:
         self._end_zygote()
         if provider.can_fork and self._zygotes_left:
             with contextlib.suppress(OSError, GraderError):
-                root = self._request.submission_root
-                self._make_zygote(started_early(provider, self._policy, root, read_view(VIEW)))
+                self._make_zygote(started_early(provider, self._request))
 
     def _make_zygote(self, early: EarlyWorker) -> None:
         self._zygotes_left -= 1

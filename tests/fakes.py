@@ -22,7 +22,6 @@ from grader.assignments.hw1.names import PLACES
 from grader.errors import CheckFailed, StudentRaised
 from grader.probe_layers import PROBE_KINDS, AskedWrongly, ProbeLayer
 from grader.worker import training
-from grader.worker.probe_formulas import FORMULAS
 from grader.worker.stand_ins import STAND_INS, Probe
 
 PLAIN = (bool, int, float, str, type(None))
@@ -124,7 +123,7 @@ def local_probe(kind: str, values=None, *, faults=None, base: type | None = None
         except AskedWrongly as error:
             raise ValueError(str(error)) from error
 
-    return Probe(values, formula=FORMULAS[kind], ask=ask, name=kind.capitalize(), base=base)
+    return Probe(values, kind=kind, ask=ask, base=base)
 
 
 class FakeStudent:

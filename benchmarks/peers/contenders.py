@@ -38,8 +38,8 @@ for kind in (ReLU, Tanh, Sigmoid):
     layer.forward(x)
     layer.backward(x)
 """
-# The one fault of the wrong submission, which every contender must find before it is timed.
 _OF_ALL = re.compile(r"(\d+) of \d+ visible checks pass")  # the last line of a self-check
+# The one fault of the wrong submission, which every contender must find before it is timed.
 _RIGHT_LINE, _WRONG_LINE = "return dLdy * (1 - self.y**2)", "return dLdy * (1 - self.y)"
 
 

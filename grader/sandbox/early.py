@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from grader.errors import GraderError
 from grader.records import GradingRequest
 from grader.sandbox.command import worker_of
 from grader.sandbox.policy import Policy, read_policy
-from grader.sandbox.processes import REAP_SECONDS, Begun, SpawnedProcess, begin
+from grader.sandbox.processes import Begun, SpawnedProcess, begin, end_whole
 from grader.sandbox.providers import Provider, candidates
 from grader.sandbox.views import View, read_view
 
@@ -37,13 +36,8 @@ class EarlyWorker:
     def end(self) -> None:
         """End it where nobody came for it."""
         process = self.begun.process
-        worker_id = process.worker_id()
         self.begun.connection.close()
-        process.end()
-        give_up = time.monotonic() + REAP_SECONDS
-        while not process.collect() and time.monotonic() < give_up:
-            time.sleep(0.001)
-        process.wait_until_gone(worker_id)
+        end_whole(process)
         if process.output is not None:
             process.output.close()
 
@@ -57,11 +51,10 @@ def early_worker(request: GradingRequest) -> EarlyWorker | None:
     if request.notebook is not None or not request.checks:
         return None
     with contextlib.suppress(GraderError, OSError):
-        policy, view = policy_for(request), read_view("numpy")
         wanted = candidates(request.provider, request.min_isolation)
         provider = next((each for each in wanted if each.missing() is None), None)
         if provider is not None:
-            return started_early(provider, policy, request.submission_root, view)
+            return started_early(provider, request)
     return None
 
 
@@ -70,8 +63,9 @@ def policy_for(request: GradingRequest) -> Policy:
     return replace(read_policy(), limits=request.limits)
 
 
-def started_early(provider: Provider, policy: Policy, root: Path, view: View) -> EarlyWorker:
-    """Start a process for a worker to come; raise OSError where none can be started."""
+def started_early(provider: Provider, request: GradingRequest) -> EarlyWorker:
+    """Start a process for a worker to come; raise OSError or a GraderError where none can be started."""
+    policy, root, view = policy_for(request), request.submission_root, read_view("numpy")
 
     def start(theirs: socket.socket) -> SpawnedProcess:
         return SpawnedProcess(provider.wrap(worker_of(policy, root, view, None, theirs)), theirs)

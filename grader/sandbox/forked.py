@@ -20,6 +20,7 @@ from grader.sandbox.command import Command, Notebook
 from grader.sandbox.providers import Provider
 from grader.sandbox.usage import is_running
 from grader.sandbox.views import View
+from grader.worker import protocol
 
 # It may still be loading libraries; whoever waits for it would wait as long for his own.
 FORK_SECONDS = 60.0
@@ -240,6 +241,24 @@ class ForkedProcess:
 
     def wait_until_gone(self, worker_id: int) -> None:
         """Return at once: there is nothing around it."""
+
+
+def tell_to_wait(
+    control: socket.socket, provider: Provider, files: dict[str, list[str]], view: View, home: str
+) -> None:
+    """Tell a process that was started as a worker to load libraries and fork; raise OSError if it is gone.
+
+    `files` is what `launch.file_rules` grants its workers, `home` a folder for the libraries' settings.
+    """
+    order = {
+        "id": 1,
+        "preload": list(view.preload),
+        "home": home,
+        "confine": provider.confine,
+        "files": files,
+    }
+    for buffer in protocol.pack(order, []):
+        control.sendall(buffer)
 
 
 def connected(control: socket.socket) -> socket.socket:

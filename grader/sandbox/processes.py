@@ -167,6 +167,16 @@ class SpawnedProcess:
             time.sleep(0.001)
 
 
+def end_whole(process: Process) -> None:
+    """Kill a process that waits for work, and see it and the worker in it gone."""
+    worker_id = process.worker_id()
+    process.end()
+    give_up = time.monotonic() + REAP_SECONDS
+    while not process.collect() and time.monotonic() < give_up:
+        time.sleep(0.001)
+    process.wait_until_gone(worker_id)
+
+
 def _own_peak_bytes(peak_bytes: int) -> int:
     """Return the most memory that a process held; 0 where that may be what it was started with.
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from pathlib import Path
 
 from grader.records import ZygoteOffer
 from grader.sandbox import trusted
 from grader.sandbox.early import EarlyWorker
-from grader.sandbox.forked import ZygoteClient, connected
+from grader.sandbox.forked import ZygoteClient, connected, tell_to_wait
 from grader.sandbox.launch import START_SECONDS, file_rules
 from grader.sandbox.providers import Provider
-from grader.worker import protocol
 
 NO_HOME = "/nonexistent"
 
@@ -30,16 +28,16 @@ class RunZygote:
 
     def __init__(self, early: EarlyWorker) -> None:
         self._early = early
-        self._child = early.begun.process.process_id
         control = early.begun.connection
+        files = file_rules(early.policy, early.view, early.root, None)
         try:
-            _tell(control, early)
+            tell_to_wait(control, early.provider, files, early.view, NO_HOME)
             with connected(control) as line:
                 self.client = ZygoteClient(_offer(line, early), fork_seconds=START_SECONDS)
         except BaseException:
             early.end()
             raise
-        trusted.keep(self._child)
+        trusted.keep(early.begun.process.process_id)
 
     def forks_under(self, provider: Provider) -> bool:
         """Whether it lives, as far as it has been heard, and forks workers of this provider."""
@@ -49,19 +47,10 @@ class RunZygote:
         """End it, and every worker that it forked."""
         with contextlib.suppress(OSError), self.client:
             pass
-        trusted.no_longer_keep(self._child)
+        trusted.no_longer_keep(self._early.begun.process.process_id)
         self._early.end()
 
 
-def _tell(control: socket.socket, early: EarlyWorker) -> None:
-    files = file_rules(early.policy, early.view, early.root, None)
-    order = {"id": 1, "preload": [], "home": NO_HOME, "confine": early.provider.confine, "files": files}
-    for buffer in protocol.pack(order, []):
-        control.sendall(buffer)
-
-
 def _offer(line: socket.socket, early: EarlyWorker) -> ZygoteOffer:
-    root: Path = early.root
-    return ZygoteOffer(
-        descriptor=line.fileno(), provider=early.provider.name, view=early.view.name, scratch=root, data=root
-    )
+    name, view, root = early.provider.name, early.view.name, early.root
+    return ZygoteOffer(descriptor=line.fileno(), provider=name, view=view, scratch=root, data=root)

@@ -23,14 +23,13 @@ from typing import Self
 from grader.errors import GraderError
 from grader.records import ZygoteOffer
 from grader.sandbox.command import Notebook, worker_of
-from grader.sandbox.forked import connected
+from grader.sandbox.forked import connected, tell_to_wait
 from grader.sandbox.launch import file_rules
 from grader.sandbox.policy import Policy
-from grader.sandbox.processes import SpawnedProcess
+from grader.sandbox.processes import SpawnedProcess, end_whole
 from grader.sandbox.providers import Provider, candidates
 from grader.sandbox.views import View, read_view
 from grader.scratch import PASSED_THROUGH, remove_tree
-from grader.worker import protocol
 
 MOST_STARTS = 3  # of one that dies; then every worker is started by itself
 END_SECONDS = 5.0
@@ -122,19 +121,12 @@ class Zygote:
         home = scratch / f".home-{secrets.token_hex(8)}"
         home.mkdir(mode=PASSED_THROUGH)
         notebook = Notebook(data=data)
-        order = {
-            "id": 1,
-            "preload": list(view.preload),
-            "home": str(home),
-            "confine": provider.confine,
-            "files": file_rules(self._policy, view, scratch, notebook),
-        }
         self._control, theirs = socket.socketpair()
         with theirs:
             command = provider.wrap(worker_of(self._policy, scratch, view, notebook, theirs))
             self._process = SpawnedProcess(command, theirs, output=subprocess.DEVNULL)
-        for buffer in protocol.pack(order, []):
-            self._control.sendall(buffer)
+        files = file_rules(self._policy, view, scratch, notebook)
+        tell_to_wait(self._control, provider, files, view, str(home))
 
     def _is_there(self) -> bool:
         """Look whether it lives; start it again if it was seen to work, or else under the next provider."""
@@ -170,14 +162,8 @@ class Zygote:
         self._process = self._control = None
         if control is not None:
             control.close()
-        if process is None:
-            return
-        worker_id = process.worker_id() if process.command.tells_status else process.process_id
-        process.end()
-        give_up = time.monotonic() + END_SECONDS
-        while not process.collect() and time.monotonic() < give_up:
-            time.sleep(0.001)
-        process.wait_until_gone(worker_id)
+        if process is not None:
+            end_whole(process)
 
 
 def _that_fork(found: Sequence[Provider]) -> list[Provider]:

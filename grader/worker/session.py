@@ -19,7 +19,6 @@ import numpy as np
 
 from . import protocol, seeding, source_scan, training
 from .loader import SubmissionModules, UnresolvedName
-from .probe_formulas import FORMULAS
 from .protocol import FrameError, Json, Unencodable
 from .stand_ins import STAND_INS, Probe
 
@@ -156,7 +155,7 @@ class Session:
         def ask(values: Mapping[str, np.ndarray], x: object, dLdy: object) -> object:
             return self._ask({"probe": number, "values": values, "x": x, "dLdy": dLdy})
 
-        return Probe(values, formula=FORMULAS[kind], ask=ask, name=kind.capitalize(), base=base)
+        return Probe(values, kind=kind, ask=ask, base=base)
 
     def _ask(self, question: dict[str, object]) -> object:
         """Have the other end compute something in the middle of a request."""

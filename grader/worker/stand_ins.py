@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .probe_formulas import Formula
+from .probe_formulas import FORMULAS, Formula
 
 Ask = Callable[[Mapping[str, np.ndarray], Any, Any], Any]
 
@@ -29,7 +29,7 @@ class Arrays(dict[str, np.ndarray]):
 class Probe:
     """A layer with the whole surface of the homework's Module, and parameters given from outside.
 
-    `formula` is its forward pass. The backward pass is computed elsewhere: `ask(values, x, dLdy)` returns
+    `kind` names its forward pass. The backward pass is computed elsewhere: `ask(values, x, dLdy)` returns
     dL/dx and the gradients by name. `base` is the submission's own Module: the probe is then an instance of
     it too, for containers that ask. Every call of `parameters` or `gradients` makes a new dict of the same
     live arrays.
@@ -41,23 +41,22 @@ class Probe:
     _ask: Ask
     _x: Any
 
-    def __new__(cls, *args: object, name: str = "Probe", base: type | None = None, **kwargs: object) -> Any:  # noqa: ARG004
+    def __new__(cls, *args: object, kind: str, base: type | None = None, **kwargs: object) -> Any:  # noqa: ARG004
         """Make the instance, of a class that also inherits from `base` where Python allows it.
 
         The `__init__` of `base` is not run.
         """
         if base is not None:
             with contextlib.suppress(TypeError):  # abstract methods of the student's, a final class
-                return object.__new__(types.new_class(name, (cls, base)))
-        return object.__new__(types.new_class(name, (cls,)))
+                return object.__new__(types.new_class(kind.capitalize(), (cls, base)))
+        return object.__new__(types.new_class(kind.capitalize(), (cls,)))
 
     def __init__(
         self,
         values: Mapping[str, np.ndarray],
         *,
-        formula: Formula,
         ask: Ask,
-        name: str = "Probe",  # noqa: ARG002 -- read by __new__
+        kind: str,
         base: type | None = None,  # noqa: ARG002 -- read by __new__
     ) -> None:
         # Not self.x = …: a Module of the student's may have a __setattr__ of its own.
@@ -65,7 +64,7 @@ class Probe:
         state["training"] = True
         state["_values"] = {name: np.array(value, dtype=np.float64) for name, value in values.items()}
         state["_slopes"] = {name: np.zeros_like(value) for name, value in state["_values"].items()}
-        state["_formula"] = formula
+        state["_formula"] = FORMULAS[kind]
         state["_ask"] = ask
         state["_x"] = None
 

@@ -88,9 +88,7 @@ def test_the_watch_sees_the_modules_that_each_process_surely_loads(process, run,
 
 
 @pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize(
-    "cost", [name for name in BOUNDS["one_question"] if name not in ("questions", "sandbox")]
-)
+@pytest.mark.parametrize("cost", COSTS)
 def test_no_cost_of_a_self_check_grows_beyond_its_bound(cost, run, costs):
     counted, bound = costs[run][cost], BOUNDS[run][cost]
     assert counted <= bound, (

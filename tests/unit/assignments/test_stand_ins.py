@@ -157,7 +157,7 @@ def test_a_probe_knows_nothing_of_its_fault(rng: np.random.Generator) -> None:
         told.append(sorted(values))
         return dLdy, {name: np.zeros_like(v) for name, v in values.items()}
 
-    layer = stand_ins.Probe(probe.values, formula=FORMULAS["ring"], ask=ask, name="Ring")
+    layer = stand_ins.Probe(probe.values, kind="ring", ask=ask)
     layer.forward(np.ones((2, COLUMNS)))
     assert told == []
     layer.backward(np.ones((2, COLUMNS)))
