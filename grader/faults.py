@@ -89,7 +89,7 @@ def _with_code(status: int | None) -> str:
 def describe_timeout(*, what: str, limit_s: float, elapsed_s: float) -> StudentTimedOut:
     """Say which limit ran out and when."""
     return StudentTimedOut(
-        f"{what} did not return within {limit_s:g} s (stopped after {elapsed_s:.1f} s);"
+        f"{what} did not return within {max(0.1, round(limit_s, 1)):g} s (stopped after {elapsed_s:.1f} s);"
         " look for a loop that never ends"
     )
 
