@@ -135,9 +135,8 @@ def grade(
     profile_grader: ProfileGrader = False,
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
-    from grader import pipeline, terminal
-    from grader.marks import require_own_marks, write_keeping_marks
-    from grader.reports import ensure_writable, left_out, unscored_sentence
+    from grader import pipeline
+    from grader.reports import FORMATS, ensure_writable, left_out, unscored_sentence
 
     formats = formats_in(report_format)
     options = grade_options(
@@ -158,13 +157,18 @@ def grade(
         ensure_writable(folder)
     plan = pipeline.prepare(options)
     for path, folder in folders.items():
-        require_own_marks(folder, name=pipeline.name_of(path), assignment=plan.rubric.assignment)
-    console = terminal.make_console()
+        if (folder / FORMATS["json"].file_name).exists():
+            from grader.marks import require_own_marks
+
+            require_own_marks(folder, name=pipeline.name_of(path), assignment=plan.rubric.assignment)
     codes = []
     zygote = context.with_resource(pipeline.zygote_for(plan, options))
     for path, folder in folders.items():
         try:
             graded = _grade_one(path, options, plan, zygote)
+            from grader import terminal
+            from grader.marks import write_keeping_marks
+
             kept = write_keeping_marks(graded.report, folder, formats)
         except GraderError as error:
             complain(f"{pipeline.name_of(path)}: {error}")
@@ -174,7 +178,7 @@ def grade(
             codes.append(own_fault(error, show_details=DEBUG_FLAG in sys.argv))
             continue
         graded = replace(graded, report=kept.report)
-        terminal.print_report(console, kept.report, kept.path)
+        terminal.print_report(terminal.make_console(), kept.report, kept.path)
         _show_profile(graded, wanted=profile_grader)
         for sentence in kept.sentences:
             complain(f"{pipeline.name_of(path)}: {sentence}")
@@ -437,7 +441,14 @@ def _grade_one(path: Path, options: GradeOptions, plan: Plan, zygote: Zygote | N
     from grader import pipeline
 
     with _Bar(plan, pipeline.name_of(path)) as bar:
-        return pipeline.grade(path, options, plan=plan, on_event=bar.show, zygote=zygote, meanwhile=bar.begin)
+
+        def prepare_the_end() -> None:
+            bar.begin()
+            import grader.marks  # noqa: F401 -- which writes the report
+
+        return pipeline.grade(
+            path, options, plan=plan, on_event=bar.show, zygote=zygote, meanwhile=prepare_the_end
+        )
 
 
 def _show_profile(graded: Graded, *, wanted: bool) -> None:
