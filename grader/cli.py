@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
@@ -136,7 +136,7 @@ def grade(
 ) -> int:
     """Grade submissions: DIR/report.json, or DIR/NAME/report.json where there are several."""
     from grader import pipeline
-    from grader.reports import FORMATS, ensure_writable, left_out, unscored_sentence
+    from grader.reports import ensure_writable, left_out, unscored_sentence
 
     formats = formats_in(report_format)
     options = grade_options(
@@ -156,11 +156,7 @@ def grade(
     for folder in folders.values():
         ensure_writable(folder)
     plan = pipeline.prepare(options)
-    for path, folder in folders.items():
-        if (folder / FORMATS["json"].file_name).exists():
-            from grader.marks import require_own_marks
-
-            require_own_marks(folder, name=pipeline.name_of(path), assignment=plan.rubric.assignment)
+    _require_own_marks(folders, plan)
     codes = []
     zygote = context.with_resource(pipeline.zygote_for(plan, options))
     for path, folder in folders.items():
@@ -435,6 +431,18 @@ def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watch
     if graded.error is not None:
         complain(str(graded.error))
     return graded.exit_code or int(not prepared.passes(graded))
+
+
+def _require_own_marks(folders: Mapping[Path, Path], plan: Plan) -> None:
+    """Refuse to replace a report with marks for somebody else's work."""
+    from grader import pipeline
+    from grader.reports import FORMATS
+
+    for path, folder in folders.items():
+        if (folder / FORMATS["json"].file_name).exists():  # else nobody waits for what reads reports
+            from grader.marks import require_own_marks
+
+            require_own_marks(folder, name=pipeline.name_of(path), assignment=plan.rubric.assignment)
 
 
 def _grade_one(path: Path, options: GradeOptions, plan: Plan, zygote: Zygote | None) -> Graded:

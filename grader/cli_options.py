@@ -52,7 +52,7 @@ def grade_options(
     `gradings` is how many of them run at once, on this machine's processors.
     """
     from grader import pipeline
-    from grader.sandbox.machine import training_threads
+    from grader.sandbox.machine import processors_each
     from grader.settings import installation_secret, read_settings
 
     settings = read_settings()
@@ -67,7 +67,7 @@ def grade_options(
         seed=seed,
         data_dir=data_dir or settings.data_dir,
         fast_data=fast_data,
-        training_threads=training_threads(gradings),
+        processors=processors_each(gradings),
         without_experiments=without_experiments,
         asks_time=asks_time,
         course_secret=installation_secret() if settings.secret_is_public else settings.course_secret,

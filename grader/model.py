@@ -26,7 +26,8 @@ class Spent:
     received_bytes: int = 0
     python_s: float = 0.0  # until the process of the checks runs our code
     loading_s: float = 0.0  # from there until the first check starts: imports, and the suites
-    checks_s: float = 0.0  # all checks, with the three below
+    checks_s: float = 0.0  # all checks, from the first one's start to the last one's end
+    lanes_s: float = 0.0  # the same of all lanes, added up (as the three below are)
     workers_s: float = 0.0  # waiting for workers: what is left of their start, their locks and probes
     waiting_s: float = 0.0  # for answers
     student_s: float | None = None

@@ -90,9 +90,9 @@ class GradeOptions:
     `visible_only` is the student's own run. `only_first_loss` is for those who ask whether points are lost,
     not how many: what comes after the first check that does not pass is skipped. `fast_data` serves a
     notebook its images by the batch; without, the libraries make them one by one, which gives the same bits.
-    `training_threads` is how many threads a notebook's networks get: more than one only where nothing else is
-    graded beside it. `without_experiments` leaves what needs PyTorch not run, where it is installed but
-    cannot be used.
+    `processors` is how many this grading may use, for a notebook's networks or for several questions at a
+    time: more than one only where nothing else is graded beside it. `without_experiments` leaves what needs
+    PyTorch not run, where it is installed but cannot be used.
     With `asks_time` workers say how long the student's code took, for people who look where time goes.
     `use_zygote` loads a notebook's libraries once for all its workers; without, each loads them itself.
     """
@@ -111,7 +111,7 @@ class GradeOptions:
     visible_only: bool = False
     only_first_loss: bool = False
     fast_data: bool = True
-    training_threads: int = 1
+    processors: int = 1
     use_zygote: bool = True
     without_experiments: bool = False
     asks_time: bool = False
@@ -352,7 +352,7 @@ def _run(
         seed=options.seed,
         only_first_loss=options.only_first_loss,
         fast_data=options.fast_data,
-        training_threads=options.training_threads,
+        processors=options.processors,
         notebook=str(submission.notebook) if plan.uses_notebook and submission.notebook else None,
         questions=tuple(question.id for question in plan.rubric.questions),
         names=options.assignment.names,

@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import os
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +31,7 @@ from grader.errors import (
     StudentTimedOut,
     another_of,
 )
+from grader.lanes import MOST_LANES, Lanes, grouped, in_order
 from grader.model import (
     ArrayExcerpt,
     Check,
@@ -47,10 +47,12 @@ from grader.model import (
 from grader.records import (
     GradingRequest,
     finite,
+    isolation_from_record,
     result_to_record,
     seed_of,
 )
 from grader.sandbox.early import EarlyWorker
+from grader.spending import sum_of
 from grader.students import Students
 from grader.suites import suite_file_name
 
@@ -128,6 +130,8 @@ class Grading:
         self._first_check_s: float | None = None
         self._spent = Spent()
         self._students = Students(request, early)
+        self._lanes = Lanes(request.checks)
+        self._lanes_s: float | None = None  # of this one, when it has nothing left to take
         self._checks = {check_.id: check_ for check_ in request.checks}
         self._events = events
         self._results: dict[str, CheckResult] = {}
@@ -142,7 +146,6 @@ class Grading:
         self._notes: dict[str, str] = {}
         self._plots: dict[str, tuple[Plot, ...]] = {}
         self._flags: list[Flag] = []
-        self._spent_s = 0.0  # by calls of checks that have ended
         self.shared: dict[str, Any] = {}  # of the question at hand
         self._replay: Replay | StudentFault | MachineFault | None = None  # or why there is none
         self._notebook_spent_s = 0.0  # by calls of checks into what it left behind
@@ -168,9 +171,9 @@ class Grading:
         """Keep what a person should look at, whatever becomes of the check."""
         self._flags.append(Flag(kind, message, where=self._id_of(item)))
 
-    def passed(self) -> frozenset[str]:
-        """Return the checks that have passed so far, of all questions."""
-        return frozenset(name for name, found in self._results.items() if found.outcome is Outcome.PASSED)
+    def passed(self, item: pytest.Item) -> frozenset[str]:
+        """Return the checks that have passed: of this one's question so far, and of all before it."""
+        return self._lanes.passed(self._check_of(item).question)
 
     def student_for(self, item: pytest.Item) -> Student:
         """Return the question's student, ready for this check: one worker a question."""
@@ -254,15 +257,18 @@ class Grading:
             _collect_garbage_again()
         answer = yield
         if name in self._results:
-            record = result_to_record(self._results[name])
-            self._tell({"event": "finished", "id": name, "result": record})
+            result = self._results[name]
+            self._lanes.note_outcome(name, has_passed=result.outcome is Outcome.PASSED)
+            self._tell({"event": "finished", "id": name, "result": result_to_record(result)})
         return answer
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Skip a check when one that it needs ran and did not pass, or when the answer is known already."""
         self._skipped = None
-        if self.request.only_first_loss and len(self.passed()) < len(self._results):
+        if self.request.only_first_loss and any(
+            result.outcome is not Outcome.PASSED for result in self._results.values()
+        ):
             self._skip("not tried, because points are lost already")
         for need in self._check_of(item).needs:
             result = self._results.get(need)
@@ -281,7 +287,7 @@ class Grading:
         """Count a check's time, and end the worker after the last check of a question."""
         answer = yield
         if self._student is not None:
-            self._spent_s += self._student.spent_s
+            self._lanes.add_spent(self._student.spent_s)
             self._student.spent_s = 0.0
         if nextitem is None or self._check_of(nextitem).question != self._question:
             self._close_student()
@@ -309,13 +315,19 @@ class Grading:
 
     def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
         """Add what belongs to no single check."""
-        json_report["grader"] = {
+        json_report["grader"] = self._beside_results()
+
+    def _beside_results(self) -> dict[str, Any]:
+        """Return, as JSON values, what was found that is no check's result, in the order of the checks."""
+        order = {name: place for place, name in enumerate(self._checks)}
+        flags = sorted(self._flags, key=lambda flag: order.get(flag.where or "", -1))
+        return {
             "isolation": self._isolation and finite(asdict(self._isolation)),
             "versions": self._versions,
             "no_isolation": self._no_isolation,
-            "faults": self._faults,
+            "faults": {name: self._faults[name] for name in order if name in self._faults},
             "broken": self._broken,
-            "flags": [asdict(flag) for flag in self._flags],
+            "flags": [asdict(flag) for flag in flags],
             "begun_s": self._begun_s,
             "spent": asdict(self._total()),
         }
@@ -327,14 +339,87 @@ class Grading:
             spent = self._replay.student.spending.added_to(spent)
         if self._first_check_s is None:
             return spent
+        checks_s = time.monotonic() - self._first_check_s
         return replace(
             spent,
             loading_s=self._first_check_s - self._begun_s,
-            checks_s=time.monotonic() - self._first_check_s,
+            checks_s=checks_s,
+            lanes_s=spent.lanes_s + (checks_s if self._lanes_s is None else self._lanes_s),
         )
+
+    # -------------------------------------------------------------------- several questions at a time
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Run questions in several lanes, where that is allowed and can be; else pytest goes through them."""
+        groups = grouped(session.items, lambda item: self._check_of(item).question)
+        count = min(self._most_lanes(groups), len(groups))
+        if count < 2:
+            return None
+        looks_back = {name: any(map(_looks_back, items)) for name, items in groups.items()}
+        self._lanes.offer(in_order(looks_back))
+        first = self._lanes.take()  # by this lane, which looks at the sources before any of them runs
+        _collect_garbage_again()
+        try:
+            for _ in range(count - 1):
+                self._begin_lane(groups)
+            self._run_lane(groups, first)
+            self._take_in(self._lanes.join())
+        except BaseException:
+            self._lanes.interrupt()
+            self._take_in(self._lanes.join())
+            raise
+        return True
+
+    def _most_lanes(self, questions: Collection[str]) -> int:
+        """Return how many questions may run at a time: one, where a notebook's cells have all processors."""
+        request = self.request
+        has_notebook = request.notebook is not None or not request.names.keys().isdisjoint(questions)
+        return 1 if has_notebook or request.only_first_loss else min(request.processors, MOST_LANES)
+
+    def _begin_lane(self, groups: Mapping[str, Sequence[pytest.Item]]) -> None:
+        students = self._students.for_fork()
+        if students is None:
+            return
+        with contextlib.suppress(OSError):  # then there is one lane fewer
+            self._lanes.fork(partial(self._be_lane, groups, students))
+        students.leave_to_fork()
+
+    def _be_lane(self, groups: Mapping[str, Sequence[pytest.Item]], students: Students) -> Mapping[str, Any]:
+        """Run questions in a fork of this process, and return what is no check's result."""
+        self._students = students
+        with contextlib.suppress(KeyboardInterrupt, pytest.exit.Exception):
+            self._run_lane(groups, self._lanes.take())
+        self._end_workers()
+        return self._beside_results()
+
+    def _run_lane(self, groups: Mapping[str, Sequence[pytest.Item]], question: str | None) -> None:
+        """Run a question, and those that nobody has taken then."""
+        while question is not None:
+            items = groups[question]
+            for item, next_item in zip(items, [*items[1:], None], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
+            self._lanes.finish(question)
+            question = self._lanes.take()
+        if self._first_check_s is not None:
+            self._lanes_s = time.monotonic() - self._first_check_s
+
+    def _take_in(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Take in what other lanes found beside results, which they have told as events."""
+        for beside in found:
+            self._faults |= beside["faults"]
+            self._flags += [Flag(**record) for record in beside["flags"]]
+            self._no_isolation = self._no_isolation or beside["no_isolation"]
+            self._versions = self._versions or dict(beside["versions"])
+            if beside["isolation"] is not None:
+                self._note_isolation(isolation_from_record(beside["isolation"]))
+            self._spent = sum_of(self._spent, Spent(**beside["spent"]))
 
     def pytest_sessionfinish(self) -> None:
         """End the workers, however the run ended."""
+        self._end_workers()
+
+    def _end_workers(self) -> None:
         self._close_student()
         self._students.close()
         if self._replay is not None and not isinstance(self._replay, StudentFault | MachineFault):
@@ -344,7 +429,7 @@ class Grading:
     def _begin(self, student: Student, check_id: str) -> None:
         """Start a check within what is left of the submission's allowance of time."""
         limits = self.request.limits
-        left_s = limits.submission_s - self._spent_s
+        left_s = limits.submission_s - self._lanes.spent_s
         if left_s <= 0:
             raise StudentTimedOut(
                 f"not tried: earlier calls used up the {limits.submission_s:g} s that one submission has"
@@ -357,11 +442,16 @@ class Grading:
         student: Student = config.hook.pytest_grader_open_student(grading_request=self.request)
         student.spending.asks_time = self.request.asks_time
         is_first = self._isolation is None
-        self._isolation = student.isolation
+        self._note_isolation(student.isolation)
         self._versions = dict(student.versions)
-        if is_first:  # now that none of the submission's code has run yet
+        if is_first and self._lanes.is_first:  # now that none of the submission's code has run yet
             self._flags += _scanned(student)
         return student
+
+    def _note_isolation(self, isolation: Isolation) -> None:
+        """Keep what holds the workers; of several that differ, the weakest."""
+        if self._isolation is None or isolation.level < self._isolation.level:
+            self._isolation = isolation
 
     def _close_student(self) -> None:
         student, self._student, self._question = self._student, None, None
@@ -383,9 +473,7 @@ class Grading:
         )
 
     def _tell(self, event: dict[str, Any]) -> None:
-        line = json.dumps(event, allow_nan=False).encode() + b"\n"
-        while line:
-            line = line[os.write(self._events, line) :]
+        self._lanes.write(self._events, json.dumps(event, allow_nan=False).encode() + b"\n")
 
     def _check_of(self, item: pytest.Item) -> Check:
         return self._checks[self._id_of(item)]
@@ -523,12 +611,12 @@ def flag(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def passed(request: pytest.FixtureRequest) -> frozenset[str]:
-    """Return the checks of this grading that have passed so far, of all questions.
+    """Return the checks that have passed: of the same question so far, and of all questions before it.
 
     Where a part of the submission does not work, another question's check makes do without it, so that nobody
     pays twice. A part that worked in its own question has no such excuse: it fails where failing pays.
     """
-    return request.config.stash[GRADING].passed()
+    return request.config.stash[GRADING].passed(request.node)
 
 
 @pytest.fixture
@@ -558,6 +646,11 @@ def declared_by(function: object) -> Declaration | None:
     """Return what `@check` said about a function, or None where there is no `@check`."""
     declaration: Declaration | None = getattr(function, _ATTRIBUTE, None)
     return declaration
+
+
+def _looks_back(item: pytest.Item) -> bool:
+    """Whether a check asks for what has passed before it."""
+    return "passed" in getattr(item, "fixturenames", ())
 
 
 def _place_of(item: pytest.Item) -> str:

@@ -54,7 +54,8 @@ class GradingRequest:
     `checks` is in the order of execution; `places` says where the submission may define each name.
     `seed` replaces the submission's hash in the seeds of the checks, so that several get the same inputs.
     `only_first_loss` skips whatever comes after the first check that does not pass. `fast_data` serves a
-    notebook its images by the batch, `training_threads` is how many threads its networks get.
+    notebook its images by the batch, `processors` is how many threads its networks get, and how many
+    questions that need no notebook may run at a time.
     `notebook` is its path in the submission, `questions` are the assignment's in order, and `names` what each
     question of the notebook leaves behind. `zygote` saves its workers the time to load their libraries. With
     `asks_time` workers are asked what the student's code took.
@@ -74,7 +75,7 @@ class GradingRequest:
     seed: int | None = None
     only_first_loss: bool = False
     fast_data: bool = True
-    training_threads: int = 1
+    processors: int = 1
     notebook: str | None = None
     questions: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)

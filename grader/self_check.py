@@ -12,7 +12,7 @@ from grader.circumstances import circumstances
 from grader.model import Outcome
 from grader.plan import Plan
 from grader.remembered import Remembered
-from grader.sandbox.machine import training_threads
+from grader.sandbox.machine import processors_each
 from grader.session import Event
 from grader.settings import Settings, default_cache_dir
 
@@ -77,7 +77,7 @@ def prepare_self_check(
         min_isolation=1,
         data_dir=data_dir or settings.data_dir,
         visible_only=True,
-        training_threads=training_threads(),
+        processors=processors_each(),
         asks_time=asks_time,
     )
     plan = pipeline.prepare(options)

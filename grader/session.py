@@ -122,6 +122,28 @@ def _allowances(request: GradingRequest, slack_s: float) -> Mapping[str | None, 
     return allowances | {check.id: own_s + slack_s for check in request.checks}
 
 
+class Patience:
+    """How long the run may still be silent. Several checks may run at a time, each with its own allowance."""
+
+    def __init__(self, allowances: Mapping[str | None, float]) -> None:
+        self._allowances = allowances
+        self._running: dict[str, float] = {}  # until when each may be silent
+        self._between_s = time.monotonic() + allowances[None]
+
+    def hear(self, event: Event) -> None:
+        """Take in that a check has started, has finished, or is still at work."""
+        now_s = time.monotonic()
+        if event.result is None:
+            self._running[event.check_id] = now_s + self._allowances[event.check_id]
+        else:
+            self._running.pop(event.check_id, None)
+        self._between_s = now_s + self._allowances[None]
+
+    def left_s(self) -> float:
+        """Return how long it may be until something is heard."""
+        return max(0.0, min(self._running.values(), default=self._between_s) - time.monotonic())
+
+
 class _Process:
     """The pytest process, its events and its files."""
 
@@ -171,16 +193,16 @@ class _Process:
 
     def follow(self, on_event: Callable[[Event], None], allowances: Mapping[str | None, float]) -> bool:
         """Hand on events until the process ends; return False when it was silent for too long."""
-        allowance_s = allowances[None]
+        patience = Patience(allowances)
         while True:
             try:
-                line = self._lines.get(timeout=allowance_s)
+                line = self._lines.get(timeout=patience.left_s())
             except queue.Empty:
                 return False
             if line is None:
                 return self._ends_within(allowances[None])
             event = self._note(line)
-            allowance_s = allowances[event.check_id if event.result is None else None]
+            patience.hear(event)
             on_event(event)
 
     def stop(self) -> bool:
@@ -214,7 +236,7 @@ class _Process:
             if self._process.returncode in _PYTEST_TESTS_PASSED_OR_FAILED and not interrupted:
                 reason = f"the results of the checks could not be written{self._what_stops_writing()}"
             return SuiteRun(ending, reason, self._seen, log=log)
-        run = _read(report, interrupted=interrupted, log=log)
+        run = _read(report, self._seen, interrupted=interrupted, log=log)
         python_s = report["grader"]["begun_s"] - self._started_s
         return replace(run, spent=Spent(**report["grader"]["spent"] | {"python_s": python_s}))
 
@@ -315,7 +337,9 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-def _read(report: Mapping[str, Any], *, interrupted: bool, log: str | None) -> SuiteRun:
+def _read(
+    report: Mapping[str, Any], seen: Mapping[str, CheckResult], *, interrupted: bool, log: str | None
+) -> SuiteRun:
     ours = report["grader"]
     ending, reason = Ending.FINISHED, None
     if ours["no_isolation"] is not None:
@@ -329,7 +353,8 @@ def _read(report: Mapping[str, Any], *, interrupted: bool, log: str | None) -> S
     return SuiteRun(
         ending,
         reason,
-        results={result.check.id: result for result in results},
+        # Those of other lanes than the one that wrote the report were told as events alone.
+        results={**seen, **{result.check.id: result for result in results}},
         faults=ours["faults"],
         broken=ours["broken"],
         isolation=None if ours["isolation"] is None else isolation_from_record(ours["isolation"]),

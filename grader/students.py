@@ -13,7 +13,7 @@ from grader.errors import GraderError
 from grader.records import GradingRequest
 from grader.sandbox.early import EarlyWorker, policy_for, started_early
 from grader.sandbox.providers import Provider
-from grader.sandbox.run_zygote import RunZygote
+from grader.sandbox.run_zygote import RunLine, RunZygote
 
 MOST_ZYGOTES = 3  # where one after the other is lost, workers are started
 
@@ -21,11 +21,13 @@ MOST_ZYGOTES = 3  # where one after the other is lost, workers are started
 class Students:
     """Makes one `Student` a question; ends at `close` what it keeps for those to come."""
 
-    def __init__(self, request: GradingRequest, early: EarlyWorker | None) -> None:
+    def __init__(
+        self, request: GradingRequest, early: EarlyWorker | None, *, line: RunLine | None = None
+    ) -> None:
         self._request = request
         self._early = early
         self._to_come = len({check.question for check in request.checks} - set(request.names))
-        self._zygote: RunZygote | None = None
+        self._zygote: RunLine | None = line
         self._zygotes_left = MOST_ZYGOTES
 
     def open(self) -> Student:
@@ -48,6 +50,25 @@ class Students:
         if self._to_come > 0 and not self._forks_under(student.provider):
             self._prepare(student.provider)
         return student
+
+    def for_fork(self) -> Students | None:
+        """Return those for a fork of this process, forked from the same zygote; None where there is none.
+
+        Once the fork is there, `leave_to_fork`.
+        """
+        early = self._early
+        if early is not None and early.provider.can_fork:
+            self._early = None
+            self._make_zygote(early)
+        if isinstance(self._zygote, RunZygote):
+            with contextlib.suppress(OSError):
+                return Students(self._request, None, line=self._zygote.another_line())
+        return None
+
+    def leave_to_fork(self) -> None:
+        """Let go in this process of what is a fork's now."""
+        if self._zygote is not None:
+            self._zygote.client.leave_to_fork()
 
     def close(self) -> None:
         """End whatever waits for a question that never came."""

@@ -55,7 +55,7 @@ def replay_requested(
         fast_data=request.fast_data,
         devices=device_files() if uses_gpu else (),
         seed=seed_of(request, "notebook"),
-        threads=request.training_threads,
+        threads=request.processors,
         zygote=None if offer is None else cleanup.enter_context(ZygoteClient(offer)),
         notify=notify,
     )

@@ -58,6 +58,10 @@ class ZygoteClient:
             self._socket.shutdown(socket.SHUT_WR)
         self._socket.close()
 
+    def leave_to_fork(self) -> None:
+        """Close this process's copy of the line: it is now a fork's alone, and ends with that."""
+        self._socket.close()
+
     @property
     def is_lost(self) -> bool:
         """Whether the zygote is gone, or has not answered when it should have."""

@@ -17,7 +17,7 @@ GPU_LOOK_SECONDS = 5.0
 GPU_LOCK = Path("/dev/nvidiactl")  # there wherever there is a GPU of NVIDIA's, and the same for all users
 DRIVER_LIBRARY = "libcuda.so.1"
 OWN_THREADS = "/proc/self/task"  # of the worker: CUDA gives its threads names, and does not start without
-MOST_TRAINING_THREADS = 4  # batches of a homework are small: more would only wait for each other
+MOST_PROCESSORS = 4  # for one submission: its batches and questions are small, more would only wait
 # What it reads of the system before it computes; /proc/self is the worker's own.
 DRIVER_READS = (
     "/proc/driver/nvidia",
@@ -56,9 +56,9 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def training_threads(gradings: int = 1) -> int:
-    """Return how many threads a notebook's networks get where so many submissions are graded at once."""
-    return max(1, min(processors() // gradings, MOST_TRAINING_THREADS))
+def processors_each(gradings: int = 1) -> int:
+    """Return how many processors each of so many submissions may use that are graded at once."""
+    return max(1, min(processors() // gradings, MOST_PROCESSORS))
 
 
 def device_files() -> tuple[str, ...]:

@@ -20,8 +20,25 @@ from grader.sandbox.providers import Provider
 NO_HOME = "/nonexistent"
 
 
-class RunZygote:
-    """Owns the process until it is closed; `client` is the line to it.
+class RunLine:
+    """A line to the zygote: what is forked over it ends when it is closed."""
+
+    def __init__(self, provider: Provider, client: ZygoteClient) -> None:
+        self.provider = provider
+        self.client = client
+
+    def forks_under(self, provider: Provider) -> bool:
+        """Whether it lives, as far as it has been heard, and forks workers of this provider."""
+        return not self.client.is_lost and self.provider == provider
+
+    def close(self) -> None:
+        """End every worker that was forked over it."""
+        with contextlib.suppress(OSError), self.client:
+            pass
+
+
+class RunZygote(RunLine):
+    """Owns the process until it is closed, and has a first line to it.
 
     Raises OSError where the process is gone already: its workers are then started one by one.
     """
@@ -32,23 +49,26 @@ class RunZygote:
         files = file_rules(early.policy, early.view, early.root, None)
         try:
             tell_to_wait(control, early.provider, files, early.view, NO_HOME)
-            with connected(control) as line:
-                self.client = ZygoteClient(_offer(line, early), fork_seconds=START_SECONDS)
+            super().__init__(early.provider, _connected_client(early))
         except BaseException:
             early.end()
             raise
         trusted.keep(early.begun.process.process_id)
 
-    def forks_under(self, provider: Provider) -> bool:
-        """Whether it lives, as far as it has been heard, and forks workers of this provider."""
-        return not self.client.is_lost and self._early.provider == provider
+    def another_line(self) -> RunLine:
+        """Return a line for a fork of this process; raise OSError if the zygote is gone."""
+        return RunLine(self.provider, _connected_client(self._early))
 
     def close(self) -> None:
         """End it, and every worker that it forked."""
-        with contextlib.suppress(OSError), self.client:
-            pass
+        super().close()
         trusted.no_longer_keep(self._early.begun.process.process_id)
         self._early.end()
+
+
+def _connected_client(early: EarlyWorker) -> ZygoteClient:
+    with connected(early.begun.connection) as line:
+        return ZygoteClient(_offer(line, early), fork_seconds=START_SECONDS)
 
 
 def _offer(line: socket.socket, early: EarlyWorker) -> ZygoteOffer:

@@ -40,6 +40,13 @@ def adopt_orphans() -> bool:
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def begin_as_fork() -> None:
+    """Do again in a fork what a trusted process did at its start; that it is unreadable is inherited."""
+    die_with_parent()
+    adopt_orphans()
+    _KEPT.clear()
+
+
 def keep(process_id: int) -> None:
     """Have `end_orphans` leave this child to whoever started it, until it is no longer kept."""
     _KEPT.add(process_id)

@@ -349,15 +349,18 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from grader import cli, pipeline
+from grader.sandbox import machine
 pipeline.HW1 = pipeline.Assignment(Path(sys.argv[2]), places={})
-sys.argv[1:] = sys.argv[3:]
+machine.processors = lambda count=int(sys.argv[3]): count
+sys.argv[1:] = sys.argv[4:]
 cli.main()
 """
 
 
-def start_command_line(assignment, *arguments):
+def start_command_line(assignment, *arguments, processors=1):
+    own = (str(REPOSITORY), str(assignment.folder), str(processors))
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(REPOSITORY), str(assignment.folder), *arguments],
+        [sys.executable, "-c", DRIVER, *own, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -244,14 +245,14 @@ def test_time_in_which_the_machine_runs_others_is_not_counted(opened, confining_
 
 
 class Looks:
-    """The most that was seen of a worker while its code ran: how its main thread waited, what its others ran."""
+    """The most that was seen of a worker: how long its main thread waited, and what its others ran."""
 
     def __init__(self, process_id: int) -> None:
         self._process_id, self._ended = process_id, threading.Event()
         self.waited_s = self.others_ran_s = 0.0
         self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> Looks:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {"intake", "notebooks", "client", "students", "scoring", "reports", "plan", "rubric", "suites"}
     ),
-    frozenset({"sandbox", "checks", "datasets", "faults", "probe_layers", "remote"}),
+    frozenset({"sandbox", "lanes", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
     frozenset({"spending", "model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"}),
     frozenset({"errors", "distribution", "grader"}),

@@ -56,13 +56,17 @@ def test_a_worker_that_does_not_start_is_counted_too():
     assert spending.workers == 1
 
 
-def test_the_parts_of_a_profile_add_up_to_the_whole():
-    spent = Spent(
-        workers=1, round_trips=2, python_s=0.25, loading_s=0.5, checks_s=1.0, workers_s=0.25, waiting_s=0.5
-    )
+@pytest.mark.parametrize(
+    ("lanes_s", "saved"),
+    [(1.0, []), (1.75, ["saved, since questions ran together"])],
+    ids=["one", "two"],
+)
+def test_the_parts_of_a_profile_add_up_to_the_whole(lanes_s, saved):
+    spent = Spent(python_s=0.25, loading_s=0.5, checks_s=1.0, lanes_s=lanes_s, workers_s=0.25, waiting_s=0.5)
     rows = profile_rows(spent, wall_time_s=2.0)
     seconds = [float(each) for _, each, _ in rows]
     assert sum(seconds[:-1]) == pytest.approx(seconds[-1])
+    assert [name for name, each, _ in rows if float(each) < 0] == saved
     assert not any("student" in name for name, _, _ in rows)
 
 

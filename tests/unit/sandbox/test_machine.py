@@ -46,9 +46,9 @@ def test_only_a_worker_with_a_gpu_is_told_of_that_folder(tmp_path):
 
 
 @pytest.mark.parametrize(("gradings", "threads"), [(1, 4), (2, 3), (3, 2), (6, 1), (20, 1)])
-def test_networks_get_the_processors_that_other_gradings_leave(monkeypatch, gradings, threads):
+def test_a_grading_gets_the_processors_that_others_leave(monkeypatch, gradings, threads):
     monkeypatch.setattr(machine, "processors", lambda: 6)
-    assert machine.training_threads(gradings) == threads
+    assert machine.processors_each(gradings) == threads
 
 
 HOLDER = """

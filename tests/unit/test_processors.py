@@ -1,4 +1,4 @@
-"""How many threads a notebook's networks get is settled by the command, and told to the worker unchanged."""
+"""How many processors a grading may use is settled by the command, and reaches the checks unchanged."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def requests(monkeypatch, tmp_path):
 def test_a_grading_by_itself_uses_all_processors(requests, tmp_path):
     arguments = ["grade", str(resource("reference")), "--out", str(tmp_path), "--questions", "q6.1"]
     app(arguments, standalone_mode=False)
-    assert [request.training_threads for request in requests] == [4]
+    assert [request.processors for request in requests] == [4]
 
 
 def test_so_does_a_self_check(requests):
     prepare_self_check(Settings(), ("q6.1",)).run(resource("reference"))
-    assert [request.training_threads for request in requests] == [4]
+    assert [request.processors for request in requests] == [4]
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_submissions_of_a_batch_share_them(requests, monkeypatch, tmp_path, more
     runs = []
     monkeypatch.setattr(ClassRun, "grade", lambda run, *_, **__: runs.append(run) or 0)
     app(["batch", str(tmp_path), "--out", str(tmp_path / "out"), *more], standalone_mode=False)
-    assert [run.options.training_threads for run in runs] == [threads]
+    assert [run.options.processors for run in runs] == [threads]
     assert not requests

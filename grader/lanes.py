@@ -1,0 +1,255 @@
+"""Questions of one run, several at a time: the process of the checks forks, once everything is loaded.
+
+Each lane takes the next question that nobody has taken, and runs its checks. The lane that was there first
+writes the report, with what the others found. Which lane runs a question changes no verdict: every question
+has a worker and seeds of its own, and what a check may know of other questions is which checks of those
+before its own have passed: it waits for them, whichever lane they are in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+from grader.model import Check
+from grader.sandbox import trusted
+
+MOST_LANES = 8
+LOOK_SECONDS = 0.002  # between two looks at what other lanes have finished
+BROKEN = 70  # the exit status where a lane ended without a word
+_SIZE_OF_DOUBLE = 8
+
+
+class LaneBroke(Exception):
+    """Another lane met a fault of ours: here is its traceback."""
+
+
+class Lanes:
+    """What the lanes of one run know of each other, in shared memory; there is one, until it forks."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        names = dict.fromkeys(check.question for check in checks)
+        self._questions = {name: place for place, name in enumerate(names)}
+        self._checks = {check.id: (place, check.question) for place, check in enumerate(checks)}
+        self._passed = mmap.mmap(-1, max(1, len(checks)))
+        self._is_finished = mmap.mmap(-1, max(1, len(names)))
+        self._spent_s = memoryview(mmap.mmap(-1, MOST_LANES * _SIZE_OF_DOUBLE)).cast("d")
+        self._number = 0
+        self._others: list[_Lane] = []  # of the first lane
+        self._turn: int | None = None  # a file whose lock says whose turn it is to write
+        self._order: Sequence[str] = ()
+        self._left = -1
+
+    def offer(self, questions: Sequence[str]) -> None:
+        """Put these questions, in this order, where all lanes take theirs."""
+        self._order = questions
+        self._left, tickets = os.pipe()
+        os.write(tickets, bytes(range(len(questions))))
+        os.close(tickets)
+
+    def take(self) -> str | None:
+        """Take the next question, which is then nobody else's; None where nothing is left."""
+        ticket = os.read(self._left, 1)
+        return self._order[ticket[0]] if ticket else None
+
+    def fork(self, work: Callable[[], Mapping[str, Any]]) -> None:
+        """Have `work` done in a fork of this process; what it returns, JSON values, comes out of `join`.
+
+        Raise OSError where there can be no other process.
+        """
+        if self._turn is None:
+            with tempfile.TemporaryFile() as file:
+                self._turn = os.dup(file.fileno())
+        for stream in (sys.stdout, sys.stderr):  # or what waits there would be written by both
+            stream.flush()
+        reading, writing = os.pipe()
+        parent, number = os.getpid(), len(self._others) + 1
+        try:
+            process_id = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
+        if process_id == 0:
+            self._number, self._others = number, []
+            _be_lane(parent, writing, work)
+        os.close(writing)
+        trusted.keep(process_id)
+        self._others.append(_Lane(process_id, reading))
+
+    def interrupt(self) -> None:
+        """Have the other lanes end early, and tell what they have found so far."""
+        for lane in self._others:
+            lane.interrupt()
+
+    def join(self) -> list[Mapping[str, Any]]:
+        """Wait for the other lanes and return what they found.
+
+        Where one was ended by force this process ends likewise: a run that lost a part of it has no report.
+        Raise LaneBroke where one met a fault of ours.
+        """
+        waiting = {lane.reading: lane for lane in self._others if not lane.has_told}
+        while waiting:
+            for reading in select.select(list(waiting), [], [])[0]:
+                if not waiting[reading].take_in():
+                    del waiting[reading]
+        return [lane.found() for lane in self._others]
+
+    # ---------------------------------------------------------------- what one lane tells others
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the lane that was there before it forked."""
+        return self._number == 0
+
+    @property
+    def spent_s(self) -> float:
+        """What calls have spent so far, in all lanes."""
+        return sum(self._spent_s)
+
+    def add_spent(self, seconds: float) -> None:
+        """Count what calls of a check have spent."""
+        self._spent_s[self._number] += seconds
+
+    def note_outcome(self, check_id: str, *, has_passed: bool) -> None:
+        """Note what became of a check."""
+        place, _ = self._checks[check_id]
+        self._passed[place] = has_passed
+
+    def finish(self, question: str) -> None:
+        """Note that all checks of a question have run."""
+        self._is_finished[self._questions[question]] = True
+
+    def passed(self, question: str) -> frozenset[str]:
+        """Return the checks that have passed: of this question so far, and of all before it."""
+        own_place = self._questions[question]
+        if self._turn is not None:
+            while not all(self._is_finished[:own_place]):
+                self._require_others()
+                time.sleep(LOOK_SECONDS)
+        return frozenset(
+            name
+            for name, (place, its_question) in self._checks.items()
+            if self._passed[place] and self._questions[its_question] <= own_place
+        )
+
+    def write(self, descriptor: int, line: bytes) -> None:
+        """Write a whole line to where all lanes write, one after the other."""
+        with self._own_turn():
+            while line:
+                line = line[os.write(descriptor, line) :]
+
+    @contextlib.contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        os.lockf(self._turn, os.F_LOCK, 0)  # the system lets go of it when a lane is killed
+        try:
+            yield
+        finally:
+            os.lockf(self._turn, os.F_ULOCK, 0)
+
+    def _require_others(self) -> None:
+        for lane in self._others:
+            lane.require_life()
+
+
+class _Lane:
+    """Another lane, as the first one sees it."""
+
+    def __init__(self, process_id: int, reading: int) -> None:
+        self.reading = reading
+        self._process_id = process_id
+        self._told = bytearray()
+        self._has_ended = False
+        self.has_told = False
+
+    def interrupt(self) -> None:
+        if not self._has_ended:
+            os.kill(self._process_id, signal.SIGINT)  # nobody has collected it: the number is its own
+
+    def take_in(self) -> bool:
+        """Take in a part of what it tells; return False when it has told all, and has ended."""
+        data = os.read(self.reading, 1 << 16)
+        self._told += data
+        if not data:
+            self.has_told = True
+            os.close(self.reading)
+            self._collect(0)
+        return bool(data)
+
+    def found(self) -> Mapping[str, Any]:
+        if not self._told:  # it left without a word
+            _end_likewise(BROKEN)
+        told = json.loads(self._told)
+        if "broken" in told:
+            raise LaneBroke(f"another lane broke:\n{told['broken']}")
+        found: Mapping[str, Any] = told["found"]
+        return found
+
+    def require_life(self) -> None:
+        self._collect(os.WNOHANG)
+
+    def _collect(self, how: int) -> None:
+        if self._has_ended:
+            return
+        process_id, status = os.waitpid(self._process_id, how)
+        if process_id:
+            self._has_ended = True
+            trusted.no_longer_keep(process_id)
+            if status:
+                _end_likewise(os.waitstatus_to_exitcode(status))
+
+
+def _be_lane(parent: int, writing: int, work: Callable[[], Mapping[str, Any]]) -> NoReturn:
+    status = BROKEN
+    try:
+        trusted.begin_as_fork()
+        if os.getppid() == parent:
+            try:
+                told = {"found": work()}
+            except BaseException:  # noqa: BLE001 -- whatever it is, the first lane tells it
+                told = {"broken": traceback.format_exc()}
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be ended early
+            with open(writing, "wb") as pipe:
+                pipe.write(json.dumps(told, allow_nan=False).encode())
+            status = 0
+    finally:  # there must not be a second one that writes the report
+        os._exit(status)
+
+
+def _end_likewise(exit_code: int) -> NoReturn:
+    if exit_code < 0:
+        with contextlib.suppress(OSError, ValueError):  # SIGKILL has no handler to replace
+            signal.signal(-exit_code, signal.SIG_DFL)
+        os.kill(os.getpid(), -exit_code)
+    os._exit(exit_code)
+
+
+def in_order(questions: Mapping[str, bool]) -> list[str]:
+    """Return in which order questions are taken, given which of them look at those before.
+
+    Those that do come last, in the homework's order, so that what they wait for has been taken by somebody.
+    Of the others the last come first: a homework's questions build on each other, and the last take longest.
+    """
+    alone = [name for name, looks_back in questions.items() if not looks_back]
+    return [*reversed(alone), *(name for name, looks_back in questions.items() if looks_back)]
+
+
+def grouped(items: Collection[Any], question_of: Callable[[Any], str]) -> dict[str, list[Any]]:
+    """Return the items of each question, in order."""
+    groups: dict[str, list[Any]] = {}
+    for item in items:
+        groups.setdefault(question_of(item), []).append(item)
+    return groups
