@@ -218,7 +218,7 @@ def _be_lane(parent: int, writing: int, work: Callable[[], Mapping[str, Any]]) -
         trusted.begin_as_fork()
         if os.getppid() == parent:
             try:
-                told = {"found": work()}
+                told: dict[str, Any] = {"found": work()}
             except BaseException:  # noqa: BLE001 -- whatever it is, the first lane tells it
                 told = {"broken": traceback.format_exc()}
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be ended early
