@@ -10,11 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
 from grader.sandbox.command import Command
-from grader.sandbox.usage import innermost
+from grader.sandbox.usage import innermost, is_running
 
 REAP_SECONDS = 5.0
 WRAPPED_SIGNAL = 128  # a wrapper's exit status for a command that died of signal n is 128 + n
@@ -160,10 +159,12 @@ class SpawnedProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def wait_until_gone(self, worker_id: int) -> None:
-        """Wait for a worker whose wrapper has ended: the system ends and collects it, a moment later."""
-        entry = Path(f"/proc/{worker_id}")
+        """Wait for a worker whose wrapper has ended: the system ends it, a moment later.
+
+        Who collects it then may take long, or never do it, as the first process of a container.
+        """
         give_up = time.monotonic() + REAP_SECONDS
-        while self._command.tells_status and entry.exists() and time.monotonic() < give_up:
+        while self._command.tells_status and is_running(worker_id) and time.monotonic() < give_up:
             time.sleep(0.001)
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 
 import pytest
 
 from grader.model import Check, Visibility
 from grader.records import GradingRequest
+from grader.sandbox import processes
 from grader.sandbox.early import early_worker
+from grader.sandbox.trusted import end_orphans
 from grader.sandbox.usage import is_running
 from tests.contract.submissions import opened, reference_request
+from tests.end_to_end.traces import adopting_orphans
+from tests.required import if_here
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are looked at through /proc")
 CHECK = Check(id="q6.2.relu_values", title="ReLU", visibility=Visibility.VISIBLE, needs=())
@@ -54,6 +59,23 @@ def test_an_early_worker_that_nobody_came_for_ends(request_):
     early = early_worker(request_)
     early.end()
     assert not is_running(early.begun.process.process_id)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are orphans adopted")
+def test_nobody_waits_until_what_has_ended_is_collected(request_, available, monkeypatch):
+    """The first process of a container may never collect the worker that bubblewrap leaves behind."""
+    monkeypatch.setattr(processes, "REAP_SECONDS", 120.0)
+    request = dataclasses.replace(request_, provider=if_here(available["bubblewrap"]))
+    early = early_worker(request)
+    with opened(request):  # by now the early one has a worker in its wrapper
+        worker_id = early.begun.process.worker_id()
+    assert worker_id != early.begun.process.process_id
+    with adopting_orphans():
+        started = time.monotonic()
+        early.end()
+        assert time.monotonic() - started < 60
+        assert not is_running(worker_id)
+        end_orphans()
 
 
 def test_a_replay_and_a_run_without_checks_have_no_early_worker(request_):
