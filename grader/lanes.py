@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
 from grader.model import Check
@@ -130,18 +131,24 @@ class Lanes:
         """Note that all checks of a question have run."""
         self._is_finished[self._questions[question]] = True
 
-    def passed(self, question: str) -> frozenset[str]:
+    def passed(self, question: str) -> Passed:
         """Return the checks that have passed: of this question so far, and of all before it."""
         own_place = self._questions[question]
-        if self._turn is not None:
-            while not all(self._is_finished[:own_place]):
-                self._require_others()
-                time.sleep(LOOK_SECONDS)
-        return frozenset(
-            name
-            for name, (place, its_question) in self._checks.items()
-            if self._passed[place] and self._questions[its_question] <= own_place
-        )
+        visible = {
+            name: its_question
+            for name, (_, its_question) in self._checks.items()
+            if self._questions[its_question] <= own_place
+        }
+        return Passed(self, question, visible)
+
+    def has_passed(self, check_id: str, *, once_finished: bool) -> bool:
+        """Say whether a check has passed so far, or once all of its question have run."""
+        place, question = self._checks[check_id]
+        while once_finished and self._turn is not None and not self._is_finished[self._questions[question]]:
+            for lane in self._others:
+                lane.require_life()
+            time.sleep(LOOK_SECONDS)
+        return bool(self._passed[place])
 
     def write(self, descriptor: int, line: bytes) -> None:
         """Write a whole line to where all lanes write, one after the other."""
@@ -160,9 +167,25 @@ class Lanes:
         finally:
             os.lockf(self._turn, os.F_ULOCK, 0)
 
-    def _require_others(self) -> None:
-        for lane in self._others:
-            lane.require_life()
+
+class Passed(AbstractSet[str]):
+    """The checks that have passed, as one question may know them; others' are waited for when looked up."""
+
+    def __init__(self, lanes: Lanes, question: str, visible: Mapping[str, str]) -> None:
+        self._lanes = lanes
+        self._question = question
+        self._visible = visible  # the question of each check of this question and of those before it
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str) or name not in self._visible:
+            return False
+        return self._lanes.has_passed(name, once_finished=self._visible[name] != self._question)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._visible if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class _Lane:
@@ -237,14 +260,16 @@ def _end_likewise(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-def in_order(questions: Mapping[str, bool]) -> list[str]:
-    """Return in which order questions are taken, given which of them look at those before.
+def in_order(questions: Mapping[str, bool], lanes: int) -> list[str]:
+    """Return in which order so many lanes take questions, given which of them look at those before.
 
-    Those that do come last, in the homework's order, so that what they wait for has been taken by somebody.
-    Of the others the last come first: a homework's questions build on each other, and the last take longest.
+    Whatever one of those may wait for has been taken before it: one lane begins with that. Of the others the
+    last come first: a homework's questions build on each other, and the last take longest.
     """
-    alone = [name for name, looks_back in questions.items() if not looks_back]
-    return [*reversed(alone), *(name for name, looks_back in questions.items() if looks_back)]
+    names = list(questions)
+    waited_for = max((place + 1 for place, name in enumerate(names) if questions[name]), default=0)
+    others = names[waited_for:][::-1]
+    return [*others[: lanes - 1], *names[:waited_for], *others[lanes - 1 :]]
 
 
 def grouped(items: Collection[Any], question_of: Callable[[Any], str]) -> dict[str, list[Any]]:

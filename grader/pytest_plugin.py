@@ -11,6 +11,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -171,7 +172,7 @@ class Grading:
         """Keep what a person should look at, whatever becomes of the check."""
         self._flags.append(Flag(kind, message, where=self._id_of(item)))
 
-    def passed(self, item: pytest.Item) -> frozenset[str]:
+    def passed(self, item: pytest.Item) -> AbstractSet[str]:
         """Return the checks that have passed: of this one's question so far, and of all before it."""
         return self._lanes.passed(self._check_of(item).question)
 
@@ -357,7 +358,7 @@ class Grading:
         if count < 2:
             return None
         looks_back = {name: any(map(_looks_back, items)) for name, items in groups.items()}
-        self._lanes.offer(in_order(looks_back))
+        self._lanes.offer(in_order(looks_back, count))
         first = self._lanes.take()  # by this lane, which looks at the sources before any of them runs
         _collect_garbage_again()
         try:
@@ -610,7 +611,7 @@ def flag(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 @pytest.fixture
-def passed(request: pytest.FixtureRequest) -> frozenset[str]:
+def passed(request: pytest.FixtureRequest) -> AbstractSet[str]:
     """Return the checks that have passed: of the same question so far, and of all questions before it.
 
     Where a part of the submission does not work, another question's check makes do without it, so that nobody

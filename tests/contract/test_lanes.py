@@ -114,6 +114,7 @@ def test_a_check_knows_what_has_passed_in_the_questions_before_it_and_in_no_othe
     done = str(tmp_path / "done")
     graded = grade_questions(
         tmp_path,
+        processors=3,
         q6_1=MEETS.format(mine=f"{done}1", other=done, seconds=20) + "    time.sleep(0.5)",
         q6_2='raise CheckFailed("no")',
         q6_3='assert passed == {"q6.1.it"}, passed',
@@ -124,9 +125,15 @@ def test_a_check_knows_what_has_passed_in_the_questions_before_it_and_in_no_othe
     assert outcomes_of(graded)["q6.2.it"] == "failed"
 
 
-def test_questions_that_look_back_come_last_and_of_the_others_the_last_comes_first():
-    questions = {"a": False, "b": True, "c": False, "d": True}
-    assert in_order(questions) == ["c", "a", "b", "d"]
+@pytest.mark.parametrize(
+    ("looking_back", "lanes", "order"),
+    [("", 2, "54321"), ("3", 2, "51234"), ("3", 3, "54123"), ("13", 4, "54123"), ("5", 2, "12345")],
+)
+def test_what_is_waited_for_is_taken_before_and_of_the_others_the_last_comes_first(
+    looking_back, lanes, order
+):
+    questions = {name: name in looking_back for name in "12345"}
+    assert "".join(in_order(questions, lanes)) == order
 
 
 # --------------------------------------------------------------------------- however they end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from grader.assignments.hw1.blood_model import Asked, asked, curves, own_accuracy, require_own_accuracies
 from grader.assignments.hw1.blood_pixels import Unseen
@@ -23,7 +23,7 @@ _KNOWN_BY_HEART = 0.08
 # than once in a million times; the floor lies still lower.
 @check("q4.2.accuracy_floor", needs=("q4.2.learns",), false_alarm=1e-6)
 def test_accuracy_floor(
-    notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None], passed: frozenset[str]
+    notebook: Replay, blood: BloodMnist, unseen: Unseen, note: Callable[[str], None], passed: Collection[str]
 ) -> None:
     """Model comes near the accuracy of right code on images that it has never seen."""
     bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
@@ -37,7 +37,7 @@ def test_accuracy(  # noqa: PLR0917 -- pytest gives fixtures by name
     unseen: Unseen,
     note: Callable[[str], None],
     flag: FlagIt,
-    passed: frozenset[str],
+    passed: Collection[str],
 ) -> None:
     """Model has the accuracy of right code on images that it has never seen."""
     bands = read_bands("q4.2", blood.profile, data_sha256=blood.sha256)
@@ -52,14 +52,14 @@ def test_accuracy(  # noqa: PLR0917 -- pytest gives fixtures by name
 
 
 @check("q4.2.own_accuracies", needs=("q4.2.curves",))
-def test_own_accuracies(notebook: Replay, blood: BloodMnist, passed: frozenset[str]) -> None:
+def test_own_accuracies(notebook: Replay, blood: BloodMnist, passed: Collection[str]) -> None:
     """val_accs holds the accuracy that model has on the validation images."""
     found = curves(notebook.after("q4.2"))
     require_own_accuracies(asked(notebook, blood), blood, found, passed=passed)
 
 
 def _require(
-    model: Asked, unseen: Unseen, wanted: float, note: Callable[[str], None], passed: frozenset[str]
+    model: Asked, unseen: Unseen, wanted: float, note: Callable[[str], None], passed: Collection[str]
 ) -> float:
     images, labels = unseen(MANY)
     accuracy = own_accuracy(model, images, labels, passed=passed)
