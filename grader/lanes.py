@@ -260,16 +260,15 @@ def _end_likewise(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-def in_order(questions: Mapping[str, bool], lanes: int) -> list[str]:
-    """Return in which order so many lanes take questions, given which of them look at those before.
+def in_order(questions: Sequence[str], lanes: int) -> list[str]:
+    """Return in which order so many lanes take questions.
 
-    Whatever one of those may wait for has been taken before it: one lane begins with that. Of the others the
-    last come first: a homework's questions build on each other, and the last take longest.
+    The last ones, which build on others and take longest, are begun first, in all lanes but one. The rest
+    follows in the homework's order, so that nobody waits for ever: a question may wait for those before it, and
+    the first that is not finished has been taken or is about to be.
     """
-    names = list(questions)
-    waited_for = max((place + 1 for place, name in enumerate(names) if questions[name]), default=0)
-    others = names[waited_for:][::-1]
-    return [*others[: lanes - 1], *names[:waited_for], *others[lanes - 1 :]]
+    early = questions[len(questions) - lanes + 1 :]
+    return [*reversed(early), *questions[: len(questions) - len(early)]]
 
 
 def grouped(items: Collection[Any], question_of: Callable[[Any], str]) -> dict[str, list[Any]]:

@@ -357,8 +357,7 @@ class Grading:
         count = min(self._most_lanes(groups), len(groups))
         if count < 2:
             return None
-        looks_back = {name: any(map(_looks_back, items)) for name, items in groups.items()}
-        self._lanes.offer(in_order(looks_back, count))
+        self._lanes.offer(in_order(list(groups), count))
         first = self._lanes.take()  # by this lane, which looks at the sources before any of them runs
         _collect_garbage_again()
         try:
@@ -647,11 +646,6 @@ def declared_by(function: object) -> Declaration | None:
     """Return what `@check` said about a function, or None where there is no `@check`."""
     declaration: Declaration | None = getattr(function, _ATTRIBUTE, None)
     return declaration
-
-
-def _looks_back(item: pytest.Item) -> bool:
-    """Whether a check asks for what has passed before it."""
-    return "passed" in getattr(item, "fixturenames", ())
 
 
 def _place_of(item: pytest.Item) -> str:
