@@ -264,8 +264,8 @@ def in_order(questions: Sequence[str], lanes: int) -> list[str]:
     """Return in which order so many lanes take questions.
 
     The last ones, which build on others and take longest, are begun first, in all lanes but one. The rest
-    follows in the homework's order, so that nobody waits for ever: a question may wait for those before it, and
-    the first that is not finished has been taken or is about to be.
+    follows in the homework's order, so that nobody waits for ever: a question may wait for those before it,
+    and the first that is not finished has been taken or is about to be.
     """
     early = questions[len(questions) - lanes + 1 :]
     return [*reversed(early), *questions[: len(questions) - len(early)]]

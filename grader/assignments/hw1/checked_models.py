@@ -294,7 +294,7 @@ def error_on_own_net(student: Student, net: OwnNet, *, passed: AbstractSet[str])
     except StudentFault:
         is_right = False
     if not is_right:
-        if passed >= PARTS_OF_OWN_NET and _holds_double(student, net):
+        if all(part in passed for part in PARTS_OF_OWN_NET) and _holds_double(student, net):
             raise CheckFailed(
                 "your own 5-10-3 ReLU network is not right here, though each of its parts was right in its "
                 "own question: does utils.py change one of them?"
