@@ -10,9 +10,7 @@ import json
 import os
 import queue
 import signal
-import site
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -32,7 +30,7 @@ from grader.records import (
     result_from_record,
 )
 from grader.scratch import PASSED_THROUGH, PRIVATE, remove_tree
-from grader.settings import own_process_environment
+from grader.suite_start import started
 
 if TYPE_CHECKING:
     from grader.sandbox.zygote import Zygote
@@ -42,7 +40,6 @@ STOP_SECONDS = 5.0
 SLACK_SECONDS = 120.0
 _LOG_BYTES = 4096
 _PROBE_BYTES = 1 << 18  # as much as a report may have
-_TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
 _INI = Path(__file__).with_name("suites.ini")
 # Parts of pytest that no suite uses; each takes time to load and hooks into every check.
 _NOT_USED = (
@@ -153,7 +150,6 @@ class _Process:
         private = scratch / "private"
         private.mkdir(mode=PRIVATE)
         self._report = private / "report.json"
-        self._log = private / "stderr"
         self._seen: dict[str, CheckResult] = {}
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         empty, temporary = private / "empty", scratch / "temporary"
@@ -162,34 +158,30 @@ class _Process:
         # A notebook's copy lies in there, and its worker may be another user.
         for folder in (scratch, temporary):
             folder.chmod(PASSED_THROUGH)
-        environment = {**own_process_environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        self._started_s = time.monotonic()
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                _command(suites, files, self._report),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=empty,
-                # Its temporary files go away with ours, however it ends.
-                env=environment | dict.fromkeys(_TEMPORARY_FOLDER, str(temporary)),
-                start_new_session=True,  # Ctrl-C reaches it through us only
-                pass_fds=() if offer is None else (offer.descriptor,),
-            )
+        self._order = {
+            "arguments": _arguments(suites, files, self._report),
+            "folder": str(empty),
+            "temporary": str(temporary),  # its temporary files go away with ours, however it ends
+        }
+        start = started(() if offer is None else (offer.descriptor,))
+        self._process, self._log = start.process, start.log
+        self._asked_s = time.monotonic()
         self._reader = threading.Thread(target=self._read_lines, daemon=True)
         try:
             self._reader.start()
         except RuntimeError as error:  # so Python says that the system gives no thread
             self.kill()
+            self._log.close()
             raise MachineFault(
                 f"the system gave no thread to follow the run of the checks ({error})"
             ) from error
 
     def send(self, request: GradingRequest) -> None:
         """Write the request and close the pipe."""
+        order = {**self._order, "request": request_to_record(request), "asked_s": self._asked_s}
         # A process that died at once is told from its exit status and its log.
         with suppress(OSError), _pipe(self._process.stdin) as stdin:
-            stdin.write(json.dumps(request_to_record(request), allow_nan=False).encode())
+            stdin.write(json.dumps(order, allow_nan=False).encode())
 
     def follow(self, on_event: Callable[[Event], None], allowances: Mapping[str | None, float]) -> bool:
         """Hand on events until the process ends; return False when it was silent for too long."""
@@ -237,7 +229,7 @@ class _Process:
                 reason = f"the results of the checks could not be written{self._what_stops_writing()}"
             return SuiteRun(ending, reason, self._seen, log=log)
         run = _read(report, self._seen, interrupted=interrupted, log=log)
-        python_s = report["grader"]["begun_s"] - self._started_s
+        python_s = report["grader"]["begun_s"] - self._asked_s
         return replace(run, spent=Spent(**report["grader"]["spent"] | {"python_s": python_s}))
 
     def _note(self, line: bytes) -> Event:
@@ -283,20 +275,17 @@ class _Process:
 
     def _end_of_log(self) -> str | None:
         try:
-            data = self._log.read_bytes()[-_LOG_BYTES:]
+            with self._log as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_BYTES))
+                data = log.read()
         except OSError:
             return None
         return data.decode(errors="replace").strip() or None
 
 
-def _command(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
+def _arguments(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
+    """Return what pytest is told."""
     return [
-        sys.executable,
-        *_isolated_mode(),
-        "-X",
-        "utf8",
-        "-m",
-        "grader.suite_process",
         f"--config-file={_INI}",
         f"--rootdir={suites}",
         f"--confcutdir={suites}",
@@ -323,12 +312,6 @@ def _command(suites: Path, files: Sequence[Path], report: Path) -> list[str]:
         "--",
         *map(str, files),
     ]
-
-
-def _isolated_mode() -> tuple[str, ...]:
-    # -I also hides the user's own site-packages; where we are installed there, that is all it must not do.
-    user_site = Path(site.getusersitepackages())
-    return ("-E", "-P") if user_site in Path(__file__).parents else ("-I",)
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

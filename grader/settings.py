@@ -18,8 +18,6 @@ from grader.errors import GraderFault, UsageError
 # The student kit's seed is public on purpose; a course sets GRADER_COURSE_SECRET for grading.
 PUBLIC_SECRET = "public self-check"  # noqa: S105
 ENVIRONMENT_PREFIX = "GRADER_"
-_INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_THREAD_COUNTS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +111,6 @@ def step_summary_file() -> Path | None:
     """Return the file that a step of a GitHub workflow adds its summary to; None outside of one."""
     named = os.environ.get("GITHUB_STEP_SUMMARY")
     return Path(named) if named else None
-
-
-def own_process_environment() -> dict[str, str]:
-    """Return all that a process of ours inherits: where programs are, and what Windows and BLAS need.
-
-    Our products are small: more threads only wait for each other, and for those of other gradings.
-    """
-    return environment_values(_INHERITED) | dict.fromkeys(_THREAD_COUNTS, "1")
 
 
 def resource(name: str) -> Path:

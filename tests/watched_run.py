@@ -50,12 +50,12 @@ def as_suite_process(out: Path) -> None:
 def as_command(out: Path, arguments: list[str]) -> int:
     """Be the command line, and tell its process of the checks to be watched as well."""
     watch(out.with_suffix(".command"))
-    from grader import cli, pipeline, session  # noqa: PLC0415 -- after the watch has begun
+    from grader import cli, pipeline, session, suite_start  # noqa: PLC0415 -- after the watch has begun
 
-    plain_command, plain_run = session._command, pipeline.run_suites
+    plain_command, plain_run = suite_start.command, pipeline.run_suites
 
-    def watched_command(*positional: Any, **named: Any) -> list[str]:
-        command = plain_command(*positional, **named)
+    def watched_command() -> list[str]:
+        command = plain_command()
         start = command.index("-m")
         assert command[start + 1] == SUITE_PROCESS
         own = [str(Path(__file__).resolve()), "--suites", str(out.with_suffix(".suites"))]
@@ -67,7 +67,7 @@ def as_command(out: Path, arguments: list[str]) -> int:
         out.write_text(json.dumps(asdict(run.spent)), encoding="utf-8")
         return run
 
-    session._command, pipeline.run_suites = watched_command, counted_run
+    suite_start.command, pipeline.run_suites = watched_command, counted_run
     return cli.run(arguments)
 
 

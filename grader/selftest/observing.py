@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from grader.errors import GraderFault
-from grader.settings import own_process_environment
+from grader.suite_start import own_process_environment
 
 SECONDS = 20.0
 _PROGRAM = "grader.selftest.observer"

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "grader"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
+            "start",
             "cli",
             "cli_options",
             "class_cli",
@@ -34,7 +35,19 @@ LAYERS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"sandbox", "lanes", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
-    frozenset({"spending", "model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"}),
+    frozenset(
+        {
+            "spending",
+            "model",
+            "settings",
+            "records",
+            "plain_text",
+            "scratch",
+            "memory",
+            "stable_zip",
+            "suite_start",
+        }
+    ),
     frozenset({"errors", "distribution", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names

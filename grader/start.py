@@ -1,0 +1,41 @@
+"""The `grader` command's first lines: what is surely needed starts to load before all else does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from grader.suite_start import end_early, start_early
+
+_COMMANDS = ("grade", "check")  # which run checks
+_HELP = {"-h", "--help"}
+
+
+def main() -> None:
+    """Run the command line as `grader.cli` does, with the process of the checks on its way."""
+    if runs_checks(sys.argv[1:]) and _streams_are_open():
+        start_early()
+    try:
+        from grader.cli import main as run_command  # noqa: PLC0415 -- this takes as long as that start
+
+        run_command()
+    finally:
+        end_early()
+
+
+def runs_checks(arguments: Sequence[str]) -> bool:
+    """Say whether a command line surely runs checks, as far as that is seen at a glance."""
+    return arguments[:1] != [] and arguments[0] in _COMMANDS and _HELP.isdisjoint(arguments)
+
+
+def _streams_are_open() -> bool:
+    """Whether no standard stream was closed by the parent: our pipes would take their numbers."""
+    try:
+        return all(os.fstat(stream) for stream in range(3))
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()
