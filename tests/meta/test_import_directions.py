@@ -30,24 +30,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"pipeline", "session", "marks", "remembered", "findings", "circumstances"}),
     frozenset({"suite_process"}),
     frozenset({"pytest_plugin", "assignments"}),
+    frozenset({"grading"}),
     frozenset(
         {"intake", "notebooks", "client", "students", "scoring", "reports", "plan", "rubric", "suites"}
     ),
     frozenset({"sandbox", "lanes", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
-    frozenset(
-        {
-            "spending",
-            "model",
-            "settings",
-            "records",
-            "plain_text",
-            "scratch",
-            "memory",
-            "stable_zip",
-            "suite_start",
-        }
-    ),
+    frozenset({"spending", "model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"})
+    | frozenset({"declaration", "feedback", "suite_start"}),
     frozenset({"errors", "distribution", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names

@@ -10,9 +10,9 @@ from decimal import Decimal
 import pytest
 
 from grader.checks.plots import errors
+from grader.feedback import feedback_of
 from grader.model import CheckResult, Feedback, Flag, Outcome, Visibility
 from grader.plan import make_plan
-from grader.pytest_plugin import feedback_of
 from grader.reports import rendered, to_json
 from grader.reports.schema import Report
 from grader.reports.student_view import student_view

@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 
 from grader import terminal
+from grader.declaration import declared_by
+from grader.feedback import feedback_of
 from grader.model import CheckResult, Outcome
 from grader.plan import Plan, make_plan
-from grader.pytest_plugin import declared_by, feedback_of
 from grader.reports.schema import CheckReport
 from grader.rubric import load_rubric
 from grader.scoring import score

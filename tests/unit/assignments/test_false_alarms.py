@@ -27,8 +27,8 @@ from grader.checks.statistics import (
     require_normal_shape,
     require_variance,
 )
+from grader.declaration import declared_by
 from grader.errors import CheckFailed
-from grader.pytest_plugin import declared_by
 from grader.suites import read_suites
 from tests.fakes import FakeStudent
 from tests.suite_runner import NOTEBOOK, SUITES, function_of

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from grader.checks import diagnosis
+from grader.declaration import declared_by
 from grader.model import ArrayExcerpt, Visibility
-from grader.pytest_plugin import declared_by
 from grader.suites import read_suites
 from tests.fakes import FakeStudent
 from tests.suite_runner import SUITES, Verdict, function_of

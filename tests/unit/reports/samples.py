@@ -13,6 +13,7 @@ from grader.checks.closeness import require_array, require_close
 from grader.checks.excerpts import excerpt
 from grader.checks.plots import errors, gallery, lines, matrix
 from grader.errors import CheckFailed
+from grader.feedback import feedback_of
 from grader.model import (
     Answer,
     Check,
@@ -24,7 +25,6 @@ from grader.model import (
     Visibility,
 )
 from grader.plan import Plan, make_plan
-from grader.pytest_plugin import feedback_of
 from grader.reports.schema import (
     CheckReport,
     CommentReport,
