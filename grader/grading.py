@@ -20,7 +20,7 @@ from grader.client import Student
 from grader.declaration import declaration_of, place_of
 from grader.errors import MachineFault, SandboxUnavailable, StudentFault, StudentTimedOut, another_of
 from grader.feedback import MAX_TRACEBACK_CHARACTERS, feedback_of, own_traceback
-from grader.lanes import MOST_LANES, Lanes, grouped, in_order
+from grader.lanes import MOST_LANES, Lanes, grouped
 from grader.model import Check, CheckResult, Feedback, Flag, Isolation, Outcome, Plot, Spent
 from grader.records import GradingRequest, finite, isolation_from_record, result_to_record, seed_of
 from grader.sandbox.early import EarlyWorker
@@ -266,16 +266,18 @@ class Grading:
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Run questions in several lanes, where that is allowed and can be; else pytest goes through them."""
         groups = grouped(session.items, lambda item: self._check_of(item).question)
-        count = min(self._most_lanes(groups), len(groups))
-        if count < 2:
+        more = min(self._most_lanes(groups), len(groups)) - 1
+        if more < 1:
             return None
-        self._lanes.offer(in_order(list(groups), count))
-        first = self._lanes.take()  # by this lane, which looks at the sources before any of them runs
+        try:
+            self._lanes.prepare(list(groups))
+        except OSError:
+            return None
         _collect_garbage_again()
         try:
-            for _ in range(count - 1):
+            for _ in range(more):
                 self._begin_lane(groups)
-            self._run_lane(groups, first)
+            self._run_lane(groups, self._lanes.offer())
             self._take_in(self._lanes.join())
         except BaseException:
             self._lanes.interrupt()

@@ -44,33 +44,38 @@ class Lanes:
         self._checks = {check.id: (place, check.question) for place, check in enumerate(checks)}
         self._passed = mmap.mmap(-1, max(1, len(checks)))
         self._is_finished = mmap.mmap(-1, max(1, len(names)))
+        self._has_broken = mmap.mmap(-1, 1)
         self._spent_s = memoryview(mmap.mmap(-1, MOST_LANES * _SIZE_OF_DOUBLE)).cast("d")
         self._number = 0
         self._others: list[_Lane] = []  # of the first lane
         self._turn: int | None = None  # a file whose lock says whose turn it is to write
-        self._order: Sequence[str] = ()
-        self._left = -1
+        self._to_run: Sequence[str] = ()
+        self._left = self._offered = -1  # a pipe of places in those
 
-    def offer(self, questions: Sequence[str]) -> None:
-        """Put these questions, in this order, where all lanes take theirs."""
-        self._order = questions
-        self._left, tickets = os.pipe()
-        os.write(tickets, bytes(range(len(questions))))
-        os.close(tickets)
+    def prepare(self, questions: Sequence[str]) -> None:
+        """Get ready to fork, for questions with checks to run; raise OSError where the system has no room."""
+        with tempfile.TemporaryFile() as file:
+            turn = os.dup(file.fileno())
+        self._left, self._offered = os.pipe()
+        self._to_run, self._turn = questions, turn
+
+    def offer(self) -> str:
+        """Put the questions where all lanes that there are take theirs; return this lane's first one."""
+        first, *others = in_order(self._to_run, len(self._others) + 1)
+        os.write(self._offered, bytes(map(self._to_run.index, others)))
+        os.close(self._offered)
+        return first
 
     def take(self) -> str | None:
         """Take the next question, which is then nobody else's; None where nothing is left."""
-        ticket = os.read(self._left, 1)
-        return self._order[ticket[0]] if ticket else None
+        place = os.read(self._left, 1)
+        return self._to_run[place[0]] if place else None
 
     def fork(self, work: Callable[[], Mapping[str, Any]]) -> None:
         """Have `work` done in a fork of this process; what it returns, JSON values, comes out of `join`.
 
         Raise OSError where there can be no other process.
         """
-        if self._turn is None:
-            with tempfile.TemporaryFile() as file:
-                self._turn = os.dup(file.fileno())
         for stream in (sys.stdout, sys.stderr):  # or what waits there would be written by both
             stream.flush()
         reading, writing = os.pipe()
@@ -83,7 +88,8 @@ class Lanes:
             raise
         if process_id == 0:
             self._number, self._others = number, []
-            _be_lane(parent, writing, work)
+            os.close(self._offered)
+            _be_lane(parent, writing, work, self._has_broken)
         os.close(writing)
         trusted.keep(process_id)
         self._others.append(_Lane(process_id, reading))
@@ -144,11 +150,18 @@ class Lanes:
     def has_passed(self, check_id: str, *, once_finished: bool) -> bool:
         """Say whether a check has passed so far, or once all of its question have run."""
         place, question = self._checks[check_id]
-        while once_finished and self._turn is not None and not self._is_finished[self._questions[question]]:
-            for lane in self._others:
-                lane.require_life()
-            time.sleep(LOOK_SECONDS)
+        if once_finished and question in self._to_run:
+            self._wait_for(question)
         return bool(self._passed[place])
+
+    def _wait_for(self, question: str) -> None:
+        place = self._questions[question]
+        while not self._is_finished[place]:
+            if self._has_broken[0]:  # perhaps the one that had this question
+                raise LaneBroke(f"nobody may be left who finishes {question}")
+            for lane in self._others:
+                lane.notice_end()
+            time.sleep(LOOK_SECONDS)
 
     def write(self, descriptor: int, line: bytes) -> None:
         """Write a whole line to where all lanes write, one after the other."""
@@ -213,16 +226,24 @@ class _Lane:
         return bool(data)
 
     def found(self) -> Mapping[str, Any]:
-        if not self._told:  # it left without a word
-            _end_likewise(BROKEN)
+        self._require_word()
         told = json.loads(self._told)
         if "broken" in told:
             raise LaneBroke(f"another lane broke:\n{told['broken']}")
         found: Mapping[str, Any] = told["found"]
         return found
 
-    def require_life(self) -> None:
+    def notice_end(self) -> None:
+        """Look whether it has ended, and how; does not wait."""
         self._collect(os.WNOHANG)
+        while self._has_ended and not self.has_told:
+            self.take_in()
+        if self.has_told:
+            self._require_word()
+
+    def _require_word(self) -> None:
+        if not self._told:
+            _end_likewise(BROKEN)
 
     def _collect(self, how: int) -> None:
         if self._has_ended:
@@ -235,7 +256,9 @@ class _Lane:
                 _end_likewise(os.waitstatus_to_exitcode(status))
 
 
-def _be_lane(parent: int, writing: int, work: Callable[[], Mapping[str, Any]]) -> NoReturn:
+def _be_lane(
+    parent: int, writing: int, work: Callable[[], Mapping[str, Any]], has_broken: mmap.mmap
+) -> NoReturn:
     status = BROKEN
     try:
         trusted.begin_as_fork()
@@ -244,6 +267,7 @@ def _be_lane(parent: int, writing: int, work: Callable[[], Mapping[str, Any]]) -
                 told: dict[str, Any] = {"found": work()}
             except BaseException:  # noqa: BLE001 -- whatever it is, the first lane tells it
                 told = {"broken": traceback.format_exc()}
+                has_broken[0] = True
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be ended early
             with open(writing, "wb") as pipe:
                 pipe.write(json.dumps(told, allow_nan=False).encode())
