@@ -56,7 +56,7 @@ def test_it_says_what_the_project_says_about_itself():
     assert not [need for need in needs if "dev" in need]
     assert about("entry_points.txt").decode().split("\n")[:2] == [
         "[console_scripts]",
-        "grader = grader.cli:main",
+        "grader = grader.start:main",
     ]
     assert about("licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
 
