@@ -6,14 +6,24 @@ import os
 import sys
 from collections.abc import Sequence
 
-from grader.suite_start import end_early, start_early
-
 _COMMANDS = ("grade", "check")  # which run checks
 _HELP = {"-h", "--help"}
+_INTERRUPTED = 130  # as `grader.endings` has it, which is not loaded yet
 
 
 def main() -> None:
     """Run the command line as `grader.cli` does, with the process of the checks on its way."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # before there was anything to end, or after everything had ended
+        print("grader: interrupted", file=sys.stderr)  # noqa: T201 -- nothing else is loaded
+        sys.exit(_INTERRUPTED)
+
+
+def _run() -> None:
+    # Loaded in here, so that Ctrl-C is told in one line from the start.
+    from grader.suite_start import end_early, start_early  # noqa: PLC0415
+
     if runs_checks(sys.argv[1:]) and _streams_are_open():
         start_early()
     try:

@@ -15,7 +15,7 @@ import pytest
 from grader import pipeline, suite_start
 from grader.sandbox.usage import is_running
 from grader.start import runs_checks
-from tests.contract.test_pytest_plugin import write_checks
+from tests.contract.test_pytest_plugin import REPOSITORY, write_checks
 from tests.contract.tiny_assignment import options_for, rubric_of, write_assignment, write_submission
 from tests.end_to_end.test_determinism import SUBMISSIONS, timeless
 from tests.end_to_end.traces import adopting_orphans, descendants
@@ -161,6 +161,33 @@ def test_a_command_that_is_ended_at_its_start_takes_it_along(tmp_path, number, a
         grading.wait(timeout=GENEROUS_S)
         while descendants() - before and time.monotonic() < give_up:
             time.sleep(0.01)
+        assert descendants() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals itself")
+@pytest.mark.parametrize("module", ["grader.suite_start", "typer", "grader.cli", "grader.pipeline"])
+def test_ctrl_c_while_a_command_loads_is_told_in_one_line(tmp_path, module):
+    """Whatever is being loaded just then."""
+    program = f"""
+import os, signal, sys
+sys.path.insert(0, {str(REPOSITORY)!r})
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+sys.argv[1:] = ["grade", "nosuch", "--questions", "q6.2", "--out", {str(tmp_path / "out")!r}]
+from grader.start import main
+main()
+"""
+    with adopting_orphans():
+        before = descendants()
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr, done.stdout) == (130, "grader: interrupted\n", "")
         assert descendants() == before
 
 
