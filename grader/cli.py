@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -32,6 +31,7 @@ from grader.cli_options import (
     formats_in,
     grade_options,
 )
+from grader.cli_paths import output_folders, split_check_arguments
 from grader.distribution import NAME as INSTALLATION
 from grader.endings import (
     DEBUG_FLAG,
@@ -325,14 +325,15 @@ def selftest(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
     """See for yourself that the grader judges right; with --attacks, that no attack succeeds here."""
+    from grader.selftest_terminal import judge_the_judge, try_attacks
     from grader.settings import read_settings
 
     name = sandbox or read_settings().sandbox
     if not attacks:
-        return _judge_the_judge(name, quick=quick, repeat=repeat, as_json=as_json)
+        return judge_the_judge(name, quick=quick, repeat=repeat, as_json=as_json)
     if quick or repeat is not None:
         raise UsageError("--quick and --repeat are for the grader's judgement, not for --attacks")
-    return _try_attacks(name, as_json=as_json)
+    return try_attacks(name, as_json=as_json)
 
 
 @data_app.command("status")
@@ -383,34 +384,6 @@ def run(arguments: Sequence[str]) -> int:
         lambda: app(args=list(arguments), prog_name="grader", standalone_mode=False),
         show_details=DEBUG_FLAG in arguments,
     )
-
-
-def output_folders(submissions: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Return the folder of each submission's report: `out`, or one below it each where there are several.
-
-    Submissions of the same name get as many of their parent folders' names as it takes to tell them apart.
-    """
-    if len(submissions) == 1:
-        return {submissions[0]: out}
-    paths = {path: path.resolve() for path in submissions}
-    if len(set(paths.values())) < len(submissions):
-        raise UsageError("the same submission was given twice")
-    names = {path: _name_at(real, 1) for path, real in paths.items()}
-    for depth in range(2, max(len(real.parts) for real in paths.values()) + 1):
-        folded = [name.casefold() for name in names.values()]
-        for path in [path for path, name in names.items() if folded.count(name.casefold()) > 1]:
-            names[path] = _name_at(paths[path], depth)
-    if len({name.casefold() for name in names.values()}) < len(names):
-        raise UsageError("two submissions have names that cannot be told apart; grade them one by one")
-    return {path: out / name for path, name in names.items()}
-
-
-def split_check_arguments(arguments: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
-    """Tell the path from the questions: `check`, `check q6.1`, `check my_work q6.1 q6.2`."""
-    is_question = re.compile(r"q[0-9]+(\.[0-9]+)?", re.IGNORECASE).fullmatch
-    if arguments and not is_question(arguments[0]):
-        return Path(arguments[0]), tuple(arguments[1:])
-    return Path(), tuple(arguments)
 
 
 def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watched: bool = False) -> int:
@@ -497,48 +470,10 @@ class _Bar:
         self._on_event(event)
 
 
-def _judge_the_judge(name: str, *, quick: bool, repeat: int | None, as_json: bool) -> int:
-    from grader import selftest_terminal, terminal
-    from grader.selftest import judgement
-
-    trial = judgement.make_trial(quick=quick, repeats=repeat)
-    progress_console = terminal.make_console(stderr=True)
-    with terminal.steps_progress(progress_console, name="self-test", total=trial.steps) as on_step:
-        found = judgement.run_judgement(trial, name, on_step)
-    if as_json:
-        typer.echo(selftest_terminal.judgement_as_json(found))
-    else:
-        selftest_terminal.print_judgement(terminal.make_console(), found)
-    return int(bool(found.problems))
-
-
-def _try_attacks(name: str, *, as_json: bool) -> int:
-    from grader import selftest_terminal, terminal
-    from grader.selftest.run import attacks_each_time, run_attacks
-
-    total = len(attacks_each_time())
-    progress_console = terminal.make_console(stderr=True)
-    with terminal.steps_progress(progress_console, name="attacks", total=total) as on_step:
-        run = run_attacks(name, lambda result: on_step(result.attack.id))
-    if as_json:
-        typer.echo(selftest_terminal.attacks_as_json(run))
-    else:
-        selftest_terminal.print_attacks(terminal.make_console(), run)
-    return int(bool(run.succeeded))
-
-
 def _exit_code(graded: Graded, min_score: float | None) -> int:
     score = graded.report.score
     is_below = min_score is not None and (score is None or float(score) < min_score)
     return graded.exit_code or int(is_below)
-
-
-def _name_at(real: Path, depth: int) -> str:
-    from grader.intake import safe_name
-
-    parts = [part for part in real.parts[-depth:] if part != real.anchor]
-    name = "-".join(parts)
-    return safe_name(name[:-4] if name.lower().endswith(".zip") else name)
 
 
 def _print_data(rows: Iterable[DatasetStatus]) -> int:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from grader.plain_text import quiet, scrub
 from grader.selftest.judgement_records import Fate, GradedResult, Judgement, MutantResult
 from grader.selftest.records import AttackResult, AttackRun, Kind
-from grader.terminal import barred, print_table
+from grader.terminal import barred, make_console, print_table, steps_progress
 
 _FAMILIES = {
     Kind.PROGRAM: "programs in a worker",
@@ -21,6 +22,34 @@ _FAMILIES = {
     Kind.ARCHIVE: "archives",
     Kind.FORGERY: "forged submissions",
 }
+
+
+def judge_the_judge(name: str, *, quick: bool, repeat: int | None, as_json: bool) -> int:
+    """Try the judgement under the sandbox `name`, and print what came of it; return the exit code."""
+    from grader.selftest import judgement  # noqa: PLC0415 -- what takes long is loaded when it is needed
+
+    trial = judgement.make_trial(quick=quick, repeats=repeat)
+    with steps_progress(make_console(stderr=True), name="self-test", total=trial.steps) as on_step:
+        found = judgement.run_judgement(trial, name, on_step)
+    if as_json:
+        typer.echo(judgement_as_json(found))
+    else:
+        print_judgement(make_console(), found)
+    return int(bool(found.problems))
+
+
+def try_attacks(name: str, *, as_json: bool) -> int:
+    """Try every attack under the sandbox `name`, and print what came of it; return the exit code."""
+    from grader.selftest.run import attacks_each_time, run_attacks  # noqa: PLC0415 -- as above
+
+    total = len(attacks_each_time())
+    with steps_progress(make_console(stderr=True), name="attacks", total=total) as on_step:
+        run = run_attacks(name, lambda result: on_step(result.attack.id))
+    if as_json:
+        typer.echo(attacks_as_json(run))
+    else:
+        print_attacks(make_console(), run)
+    return int(bool(run.succeeded))
 
 
 def print_attacks(console: Console, run: AttackRun) -> None:

@@ -17,6 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "start",
             "cli",
             "cli_options",
+            "cli_paths",
             "class_cli",
             "terminal",
             "selftest_terminal",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import cli, doctor, endings, pipeline, watching
+from grader import cli, cli_paths, doctor, endings, pipeline, watching
 from grader.errors import (
     DataUnavailable,
     GraderFault,
@@ -375,32 +375,32 @@ def test_check_has_the_exit_codes_of_grade(asked, capsys, name, code):
     ],
 )
 def test_the_first_argument_of_check_is_a_path_unless_it_looks_like_a_question(arguments, expected):
-    assert cli.split_check_arguments(arguments) == expected
+    assert cli_paths.split_check_arguments(arguments) == expected
 
 
 def test_one_submission_is_reported_in_the_folder_itself(tmp_path):
-    assert cli.output_folders([tmp_path / "a.zip"], Path("out")) == {tmp_path / "a.zip": Path("out")}
+    assert cli_paths.output_folders([tmp_path / "a.zip"], Path("out")) == {tmp_path / "a.zip": Path("out")}
 
 
 def test_several_submissions_get_a_folder_each(tmp_path):
     paths = [tmp_path / "a.zip", tmp_path / "b"]
-    assert list(cli.output_folders(paths, Path("out")).values()) == [Path("out/a"), Path("out/b")]
+    assert list(cli_paths.output_folders(paths, Path("out")).values()) == [Path("out/a"), Path("out/b")]
 
 
 def test_submissions_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
     paths = [tmp_path / "ann" / "hw1.zip", tmp_path / "bob" / "HW1.zip", tmp_path / "c.zip"]
-    folders = list(cli.output_folders(paths, Path("out")).values())
+    folders = list(cli_paths.output_folders(paths, Path("out")).values())
     assert folders == [Path("out/ann-hw1"), Path("out/bob-HW1"), Path("out/c")]
 
 
 def test_a_zip_and_a_folder_of_the_same_name_cannot_be_told_apart(tmp_path):
     with pytest.raises(UsageError, match="cannot be told apart"):
-        cli.output_folders([tmp_path / "a.zip", tmp_path / "a"], Path("out"))
+        cli_paths.output_folders([tmp_path / "a.zip", tmp_path / "a"], Path("out"))
 
 
 def test_the_same_submission_twice_is_refused(tmp_path):
     with pytest.raises(UsageError, match="given twice"):
-        cli.output_folders([tmp_path / "a.zip", tmp_path / "x" / ".." / "a.zip"], Path("out"))
+        cli_paths.output_folders([tmp_path / "a.zip", tmp_path / "x" / ".." / "a.zip"], Path("out"))
 
 
 def test_a_complaint_is_one_line_whatever_is_in_it(capsys):
