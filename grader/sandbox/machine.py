@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from grader import settings
+from grader.sandbox.usage import granted_processors
 
 GPU_LOOK_SECONDS = 5.0
 GPU_LOCK = Path("/dev/nvidiactl")  # there wherever there is a GPU of NVIDIA's, and the same for all users
@@ -50,9 +51,13 @@ INSTALLERS = {
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
-    if sys.platform == "linux":  # a container or `taskset` may give it fewer than there are
-        return len(os.sched_getaffinity(0))
+    """Return how many processors this process may use, at least one.
+
+    `taskset` may give it fewer than there are, and a container the time of fewer: more work at once would take
+    longer there, each part of it.
+    """
+    if sys.platform == "linux":
+        return max(1, int(min(len(os.sched_getaffinity(0)), granted_processors())))
     return os.cpu_count() or 1
 
 

@@ -6,13 +6,18 @@ All of it is read from /proc: elsewhere than on Linux nothing is known, and noth
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-# Where the two versions of control groups keep the limit of memory, below a group's own path.
+# Where the two versions of control groups keep their limits, below a group's own path.
+_CGROUP_QUOTAS = (
+    ("/sys/fs/cgroup{group}/cpu.max",),
+    ("/sys/fs/cgroup/cpu{group}/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu{group}/cpu.cfs_period_us"),
+)
 _CGROUP_LIMITS = ("/sys/fs/cgroup{group}/memory.max", "/sys/fs/cgroup/memory{group}/memory.limit_in_bytes")
 
 
@@ -145,6 +150,19 @@ def machine_memory_bytes() -> int:
             with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
                 limits.append(int(Path(name.format(group=group)).read_text()))
     return min(limits)
+
+
+def granted_processors() -> float:
+    """Return how many processors' time this process's control groups grant it; infinite without a limit."""
+    granted = [math.inf]
+    for group in _control_groups():
+        for names in _CGROUP_QUOTAS:
+            with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
+                text = " ".join(Path(name.format(group=group)).read_text() for name in names)
+                quota, period = map(int, text.split())
+                if quota > 0 and period > 0:  # version 1 says -1 for no limit
+                    granted.append(quota / period)
+    return min(granted)
 
 
 def _control_groups() -> set[str]:

@@ -366,14 +366,19 @@ def test_a_daemon_that_leaves_its_group_is_ended_with_its_worker_where_nothing_f
 @pytest.fixture
 def small_memory_group():
     """A control group (version 1 or 2) of 300 MB, where this user may make one."""
-    for base, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+    limits = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"))
+    yield from control_group(limits, str(300 << 20))
+
+
+def control_group(limits, value):
+    for base, limit in limits:
         group = Path(base, f"grader-tests-{os.getpid()}")
         try:
             group.mkdir()
         except OSError:
             continue
         try:
-            (group / limit).write_text(str(300 << 20))
+            (group / limit).write_text(value)
             (group / "cgroup.procs").read_text()  # a plain folder where control groups would be has none
             yield group
         except OSError:
@@ -406,21 +411,32 @@ def test_a_worker_that_the_system_ends_for_its_memory_pays_for_it_itself(
         layer.forward("fill")
 
 
+def told_in(group: Path, program: str) -> str:
+    into = ["sh", "-c", 'echo $$ > "$0" && exec "$1" -c "$2"', str(group / "cgroup.procs")]
+    return subprocess.run([*into, sys.executable, program], capture_output=True, text=True, check=True).stdout
+
+
 def test_the_memory_there_is_counts_the_control_group_this_process_is_in(small_memory_group):
-    told = subprocess.run(
-        [
-            "sh",
-            "-c",
-            'echo $$ > "$0" && exec "$1" -c "$2"',
-            str(small_memory_group / "cgroup.procs"),
-            sys.executable,
-            "from grader.sandbox.usage import machine_memory_bytes as m; print(m())",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
+    program = "from grader.sandbox.usage import machine_memory_bytes as m; print(m())"
+    assert int(told_in(small_memory_group, program)) == 300 << 20
+
+
+@pytest.fixture(params=[("150000", "1.5", "1"), ("30000", "0.3", "1")], ids=["1.5", "0.3"])
+def small_time_group(request):
+    """A control group that grants the time of so many processors; that, and how many may be used then."""
+    quota, granted, used = request.param
+    limits = (("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us"), ("/sys/fs/cgroup", "cpu.max"))
+    for group in control_group(limits, quota):
+        yield group, float(granted), int(used)
+
+
+def test_the_processors_there_are_count_the_control_group_this_process_is_in(small_time_group):
+    group, granted, used = small_time_group
+    program = (
+        "from grader.sandbox.usage import granted_processors as g; from grader.sandbox.machine import *;"
+        "print(g(), processors(), processors_each(2))"
     )
-    assert int(told.stdout) == 300 << 20
+    assert [float(each) for each in told_in(group, program).split()] == [granted, used, 1]
 
 
 def test_signals_that_a_worker_ignores_do_not_keep_it_alive(opened, provider):
