@@ -53,8 +53,8 @@ INSTALLERS = {
 def processors() -> int:
     """Return how many processors this process may use, at least one.
 
-    `taskset` may give it fewer than there are, and a container the time of fewer: more work at once would take
-    longer there, each part of it.
+    `taskset` may give it fewer than there are, and a container the time of fewer: all that is done at once
+    would only take longer there.
     """
     if sys.platform == "linux":
         return max(1, int(min(len(os.sched_getaffinity(0)), granted_processors())))
