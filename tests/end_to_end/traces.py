@@ -18,6 +18,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from grader.reports.schema import SCHEMA_FILE
+from grader.sandbox import trusted
+from grader.sandbox.usage import children_of
 from tests.required import not_here
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -135,13 +137,21 @@ def nobody_is_blamed(report: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def adopting_orphans() -> Iterator[None]:
-    """Become the parent of all that graders leave behind: then they are this process's descendants."""
+    """Become the parent of all that graders leave behind: then they are this process's descendants.
+
+    What this process has started before is nobody's orphan, and stays: Python's own tracker of resources.
+    """
+    own = set(children_of(os.getpid()))
+    for child in own:
+        trusted.keep(child)
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     try:
         yield
     finally:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        for child in own:
+            trusted.no_longer_keep(child)
 
 
 def descendants(of: int | None = None) -> set[Process]:
