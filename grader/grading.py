@@ -46,6 +46,7 @@ class Grading:
         self._lanes = Lanes(request.checks)
         self._lanes_s: float | None = None  # of this one, when it has nothing left to take
         self._checks = {check_.id: check_ for check_ in request.checks}
+        self._order = {name: place for place, name in enumerate(self._checks)}
         self._events = events
         self._results: dict[str, CheckResult] = {}
         self._faults: dict[str, str] = {}
@@ -139,7 +140,7 @@ class Grading:
         if self._isolation is None:
             self._isolation = replay.student.isolation
             self._versions = dict(replay.student.versions)
-        from grader.notebooks.requested import claims_of  # noqa: PLC0415 -- as below
+        from grader.notebooks.requested import claims_of  # noqa: PLC0415 -- most gradings replay nothing
 
         self._flags += claims_of(replay, self.request)
         return replay
@@ -147,10 +148,9 @@ class Grading:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep exactly the checks that were asked for, in the order in which they were asked for."""
-        order = {name: position for position, name in enumerate(self._checks)}
         items[:] = sorted(
-            (item for item in items if declaration_of(item) and self._id_of(item) in order),
-            key=lambda item: order[self._id_of(item)],
+            (item for item in items if declaration_of(item) and self._id_of(item) in self._order),
+            key=lambda item: self._order[self._id_of(item)],
         )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -232,13 +232,12 @@ class Grading:
 
     def _beside_results(self) -> dict[str, Any]:
         """Return, as JSON values, what was found that is no check's result, in the order of the checks."""
-        order = {name: place for place, name in enumerate(self._checks)}
-        flags = sorted(self._flags, key=lambda flag: order.get(flag.where or "", -1))
+        flags = sorted(self._flags, key=lambda flag: self._order.get(flag.where or "", -1))
         return {
             "isolation": self._isolation and finite(asdict(self._isolation)),
             "versions": self._versions,
             "no_isolation": self._no_isolation,
-            "faults": {name: self._faults[name] for name in order if name in self._faults},
+            "faults": {name: self._faults[name] for name in self._order if name in self._faults},
             "broken": self._broken,
             "flags": [asdict(flag) for flag in flags],
             "begun_s": self._begun_s,

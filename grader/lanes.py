@@ -16,7 +16,6 @@ import select
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -105,12 +104,15 @@ class Lanes:
         Where one was ended by force this process ends likewise: a run that lost a part of it has no report.
         Raise LaneBroke where one met a fault of ours.
         """
-        waiting = {lane.reading: lane for lane in self._others if not lane.has_told}
-        while waiting:
-            for reading in select.select(list(waiting), [], [])[0]:
-                if not waiting[reading].take_in():
-                    del waiting[reading]
+        while not all(lane.has_ended for lane in self._others):
+            self._listen()
         return [lane.found() for lane in self._others]
+
+    def _listen(self, seconds: float | None = None) -> None:
+        """Take in what other lanes tell, and how they ended; wait for that, at most so long."""
+        telling = {lane.reading: lane for lane in self._others if not lane.has_ended}
+        for reading in select.select(list(telling), [], [], seconds)[0]:
+            telling[reading].take_in()
 
     # ---------------------------------------------------------------- what one lane tells others
 
@@ -159,9 +161,7 @@ class Lanes:
         while not self._is_finished[place]:
             if self._has_broken[0]:  # perhaps the one that had this question
                 raise LaneBroke(f"nobody may be left who finishes {question}")
-            for lane in self._others:
-                lane.notice_end()
-            time.sleep(LOOK_SECONDS)
+            self._listen(LOOK_SECONDS)
 
     def write(self, descriptor: int, line: bytes) -> None:
         """Write a whole line to where all lanes write, one after the other."""
@@ -202,58 +202,39 @@ class Passed(AbstractSet[str]):
 
 
 class _Lane:
-    """Another lane, as the first one sees it."""
+    """Another lane, as the first one sees it: it tells all it has to tell, and then ends."""
 
     def __init__(self, process_id: int, reading: int) -> None:
         self.reading = reading
+        self.has_ended = False
         self._process_id = process_id
         self._told = bytearray()
-        self._has_ended = False
-        self.has_told = False
 
     def interrupt(self) -> None:
-        if not self._has_ended:
+        if not self.has_ended:
             os.kill(self._process_id, signal.SIGINT)  # nobody has collected it: the number is its own
 
-    def take_in(self) -> bool:
-        """Take in a part of what it tells; return False when it has told all, and has ended."""
+    def take_in(self) -> None:
+        """Take in a part of what it tells, or its end."""
         data = os.read(self.reading, 1 << 16)
         self._told += data
         if not data:
-            self.has_told = True
-            os.close(self.reading)
-            self._collect(0)
-        return bool(data)
+            self._collect()
+
+    def _collect(self) -> None:
+        _, status = os.waitpid(self._process_id, 0)
+        self.has_ended = True
+        trusted.no_longer_keep(self._process_id)
+        os.close(self.reading)
+        if status or not self._told:
+            _end_likewise(os.waitstatus_to_exitcode(status) or BROKEN)
 
     def found(self) -> Mapping[str, Any]:
-        self._require_word()
         told = json.loads(self._told)
         if "broken" in told:
             raise LaneBroke(f"another lane broke:\n{told['broken']}")
         found: Mapping[str, Any] = told["found"]
         return found
-
-    def notice_end(self) -> None:
-        """Look whether it has ended, and how; does not wait."""
-        self._collect(os.WNOHANG)
-        while self._has_ended and not self.has_told:
-            self.take_in()
-        if self.has_told:
-            self._require_word()
-
-    def _require_word(self) -> None:
-        if not self._told:
-            _end_likewise(BROKEN)
-
-    def _collect(self, how: int) -> None:
-        if self._has_ended:
-            return
-        process_id, status = os.waitpid(self._process_id, how)
-        if process_id:
-            self._has_ended = True
-            trusted.no_longer_keep(process_id)
-            if status:
-                _end_likewise(os.waitstatus_to_exitcode(status))
 
 
 def _be_lane(

@@ -7,7 +7,6 @@ import os
 import secrets
 import sys
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -100,11 +99,6 @@ def default_cache_dir() -> Path:
 def default_data_dir() -> Path:
     """Return where full data sets are kept when nothing else was said."""
     return default_cache_dir() / "data"
-
-
-def environment_values(names: Sequence[str]) -> dict[str, str]:
-    """Return those of the named environment variables that are set."""
-    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def step_summary_file() -> Path | None:

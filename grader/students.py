@@ -32,10 +32,9 @@ class Students:
 
     def open(self) -> Student:
         """Open the next question's worker; raise SandboxUnavailable where none would be held."""
+        if self._to_come > 1:
+            self._make_early_a_zygote()
         early, self._early = self._early, None
-        if early is not None and self._to_come > 1 and early.provider.can_fork:
-            self._make_zygote(early)
-            early = None
         request = self._request
         student = open_student(
             request.submission_root,
@@ -56,10 +55,7 @@ class Students:
 
         Once the fork is there, `leave_to_fork`.
         """
-        early = self._early
-        if early is not None and early.provider.can_fork:
-            self._early = None
-            self._make_zygote(early)
+        self._make_early_a_zygote()
         if isinstance(self._zygote, RunZygote):
             with contextlib.suppress(OSError):
                 return Students(self._request, None, line=self._zygote.another_line())
@@ -87,6 +83,12 @@ class Students:
         if provider.can_fork and self._zygotes_left:
             with contextlib.suppress(OSError, GraderError):
                 self._make_zygote(started_early(provider, self._request))
+
+    def _make_early_a_zygote(self) -> None:
+        early = self._early
+        if early is not None and early.provider.can_fork:
+            self._early = None
+            self._make_zygote(early)
 
     def _make_zygote(self, early: EarlyWorker) -> None:
         self._zygotes_left -= 1

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-_INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_THREAD_COUNTS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+from grader.environment import own_process_environment
 
 
 class SuiteStart:
@@ -72,15 +71,6 @@ def end_early() -> None:
 def command() -> list[str]:
     """Return the command that starts the process."""
     return [sys.executable, *_isolated_mode(), "-X", "utf8", "-m", "grader.suite_process"]
-
-
-def own_process_environment() -> dict[str, str]:
-    """Return all that a process of ours inherits: where programs are, and what Windows and BLAS need.
-
-    Our products are small: more threads only wait for each other, and for those of other gradings.
-    """
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return inherited | dict.fromkeys(_THREAD_COUNTS, "1")
 
 
 def _isolated_mode() -> tuple[str, ...]:

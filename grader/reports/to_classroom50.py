@@ -13,13 +13,13 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from grader.environment import environment_values
 from grader.errors import UsageError
 from grader.plain_text import one_line
 from grader.reports.rows import Row, rows_of
 from grader.reports.schema import Report
 from grader.reports.wording import cut, open_sentences, score_sentence
 from grader.reports.writing import json_text, started_at
-from grader.settings import environment_values
 
 SCALE = 100  # integers to a point
 _VARIABLES = {

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grader import settings
+from grader.environment import environment_values
 from grader.sandbox.usage import granted_processors
 
 GPU_LOOK_SECONDS = 5.0
@@ -83,7 +83,7 @@ def holds_driver(folder: str) -> bool:
 
 def _driver_folders() -> Iterator[Path]:
     """Yield where the driver's libraries are, beside the system's own folders, in the loader's order."""
-    own = settings.environment_values(["LD_LIBRARY_PATH"]).get("LD_LIBRARY_PATH", "").split(":")
+    own = environment_values(["LD_LIBRARY_PATH"]).get("LD_LIBRARY_PATH", "").split(":")
     for folder in dict.fromkeys((*own, *DRIVER_FOLDERS)):
         if folder.startswith("/") and holds_driver(folder):
             yield Path(folder)

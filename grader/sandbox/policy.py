@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from grader import settings
+from grader.environment import environment_values
 from grader.model import Limits
 
 POLICY_FILE = Path(__file__).with_name("policy.toml")
@@ -37,7 +37,7 @@ class Policy:
 def read_policy() -> Policy:
     """Read the policy that ships with this version, with the paths of this machine filled in."""
     raw = policy_table()
-    passed_on = settings.environment_values(raw["environment_passed_on"]["names"])
+    passed_on = environment_values(raw["environment_passed_on"]["names"])
     multiarch = sysconfig.get_config_var("MULTIARCH") or f"{sys.platform}-none"
     folders = sorted({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")})
     left_out = tuple(raw["files"]["not_in_standard_library"])

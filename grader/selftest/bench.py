@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from grader import settings
+from grader.environment import environment_values
 from grader.errors import GraderFault, SandboxUnavailable
 from grader.model import Limits
 from grader.sandbox.providers import Provider
@@ -49,7 +49,7 @@ class TrustedSide:
             stdout=subprocess.PIPE,
             text=True,
             env={
-                **settings.environment_values(("PATH",)),
+                **environment_values(("PATH",)),
                 "TRUSTED": self._tokens[0],
                 "TMPDIR": str(temporary),  # watched: nothing may be left in it
             },

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from grader.environment import own_process_environment
 from grader.errors import GraderFault
-from grader.suite_start import own_process_environment
 
 SECONDS = 20.0
 _PROGRAM = "grader.selftest.observer"

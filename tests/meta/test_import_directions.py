@@ -38,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"sandbox", "lanes", "checks", "datasets", "faults", "probe_layers", "remote"}),
     frozenset({"worker"}),
     frozenset({"spending", "model", "settings", "records", "plain_text", "scratch", "memory", "stable_zip"})
-    | frozenset({"declaration", "feedback", "suite_start"}),
+    | frozenset({"declaration", "environment", "feedback", "suite_start"}),
     frozenset({"errors", "distribution", "grader"}),
 )
 WORKER_MAY_IMPORT = frozenset({"numpy"}) | sys.stdlib_module_names

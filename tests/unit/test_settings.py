@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from grader.environment import environment_values
 from grader.errors import GraderFault, UsageError
 from grader.settings import (
     PUBLIC_SECRET,
     default_settings_file,
-    environment_values,
     installation_secret,
     read_settings,
     resource,
