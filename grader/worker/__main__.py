@@ -7,6 +7,7 @@ to load for workers to come (zygote.py): each of those is a fork, which goes on 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -21,23 +22,26 @@ PACKAGE = "_grader_worker"
 
 def main() -> None:
     """Serve requests until the other end closes."""
-    inherited = _open_descriptors()  # before anything of ours opens one, as some builds of ctypes do
+    gc.disable()  # what is loaded until a submission's first module stays
+    _become_package()
+    open_descriptors = _own("descriptors").open_descriptors
+    inherited = open_descriptors()  # before anything of ours opens one, as some builds of ctypes do
     descriptor, libraries = int(sys.argv[1]), json.loads(sys.argv[2])
     sys.argv[1:] = []
     os.environ.pop("PWD", None)  # bubblewrap adds it; the environment is the same under every sandbox
-    _become_package()
     _own("libraries").use_libraries(**libraries)
     importlib.import_module("numpy.random")
     wire_module, protocol, session = (_own(name) for name in ("wire", "protocol", "session"))
     _own("probes")  # a fork finds our files out of its reach
     connection = socket.socket(fileno=descriptor)
     wire = wire_module.Wire(connection)
+    gc.enable()
     request, _ = wire.receive()
     set_by_libraries: dict[str, str] = {}
     if "preload" in request:
         # Here goes on each forked worker.
         descriptor, set_by_libraries = _own("zygote").attend(connection, request)
-        inherited = _open_descriptors()
+        inherited = open_descriptors()
         wire = wire_module.Wire(socket.socket(fileno=descriptor))
         request, _ = wire.receive()
     wire.send(protocol.pack({"id": request["id"], "started": _lock(request, descriptor, inherited)}, []))
@@ -64,22 +68,6 @@ def _become_package() -> None:
 
 def _own(name: str) -> Any:
     return importlib.import_module(f"{PACKAGE}.{name}")
-
-
-def _open_descriptors() -> list[int]:
-    try:
-        highest = min(os.sysconf("SC_OPEN_MAX"), 4096)
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        highest = 256
-    return [number for number in range(highest) if _is_open(number)]
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True
 
 
 def _lock(request: dict[str, Any], descriptor: int, inherited: list[int]) -> dict[str, Any]:

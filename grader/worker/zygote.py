@@ -24,12 +24,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import confinement, libraries, seeding
+from .descriptors import open_descriptors
 
 MAX_MESSAGE = 4096
 CLONE_VM = 0x00000100
 SETTINGS = ("HOME", "MPLCONFIGDIR", "IPYTHONDIR", "TMPDIR")
 READY = b"r"
-MOST_DESCRIPTORS = 4096
+_STANDARD_ERROR = 2
 
 
 def attend(control: socket.socket, order: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
@@ -219,7 +220,7 @@ class _Zygote:
 
 def holds_devices() -> bool:
     """Say whether this process has opened a device, such as a GPU, which none of its forks could use."""
-    return any(map(_is_a_device, range(3, min(os.sysconf("SC_OPEN_MAX"), MOST_DESCRIPTORS))))
+    return any(_is_a_device(number) for number in open_descriptors() if number > _STANDARD_ERROR)
 
 
 def _is_a_device(descriptor: int) -> bool:
