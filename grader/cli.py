@@ -409,10 +409,10 @@ def _check_once(path: Path, prepared: SelfCheck, zygote: Zygote | None, *, watch
 def _require_own_marks(folders: Mapping[Path, Path], plan: Plan) -> None:
     """Refuse to replace a report with marks for somebody else's work."""
     from grader import pipeline
-    from grader.reports import FORMATS
+    from grader.reports import FORMATS, may_hold_marks
 
     for path, folder in folders.items():
-        if (folder / FORMATS["json"].file_name).exists():  # else nobody waits for what reads reports
+        if may_hold_marks(folder / FORMATS["json"].file_name):  # else nobody waits for what reads reports
             from grader.marks import require_own_marks
 
             require_own_marks(folder, name=pipeline.name_of(path), assignment=plan.rubric.assignment)

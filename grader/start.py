@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
 
 _COMMANDS = ("grade", "check")  # which run checks
 _HELP = {"-h", "--help"}
+_SELDOM = 50_000  # new objects between two looks for garbage: what is loaded stays, and there is much of it
 _INTERRUPTED = 130  # as `grader.endings` has it, which is not loaded yet
 
 
 def main() -> None:
     """Run the command line as `grader.cli` does, with the process of the checks on its way."""
+    gc.set_threshold(_SELDOM)
+    # We have none; looking for them reads the metadata of everything that is installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         _run()
     except KeyboardInterrupt:  # before there was anything to end, or after everything had ended

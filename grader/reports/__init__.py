@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import tempfile
@@ -175,6 +176,17 @@ def remove_unfinished(folder: Path) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         if any(path.match(name) for name in names):
             remove_unheld_file(path)
+
+
+def may_hold_marks(path: Path) -> bool:
+    """Say whether a report at a path could hold a person's marks; looked at without what reads reports."""
+    try:
+        report = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, RecursionError):
+        return True
+    return not isinstance(report, dict) or report.get("marks") != []
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from grader import reports
 from grader.errors import MachineFault, UsageError
-from grader.reports import ensure_writable, write_report
+from grader.reports import ensure_writable, may_hold_marks, write_report
 from tests.unit.test_report_schema import full_report
 
 
@@ -66,3 +66,26 @@ def test_a_report_has_the_rights_that_the_umask_leaves(tmp_path):
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        (None, False),
+        ('{"marks": []}', False),
+        ('{"marks": [{"id": "q1.1.words"}]}', True),
+        ("{}", True),
+        ("[]", True),
+        ('{"marks": [', True),
+        ("[" * 100_000, True),
+    ],
+)
+def test_only_a_report_that_surely_holds_no_marks_is_taken_for_one(tmp_path, text, may):
+    if text is not None:
+        (tmp_path / "report.json").write_text(text)
+    assert may_hold_marks(tmp_path / "report.json") is may
+
+
+def test_a_report_of_ours_without_marks_surely_holds_none(tmp_path):
+    path = write_report(full_report().model_copy(update={"marks": ()}), tmp_path)
+    assert not may_hold_marks(path)
