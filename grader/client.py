@@ -7,7 +7,8 @@ raise anything else. What is right or wrong is decided elsewhere.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -68,6 +69,8 @@ class Student:
         self._training_s = policy.limits.training_s
         self.spending = Spending()
         self._probes: list[ProbeLayer] = []  # their arithmetic stays on this side
+        self._ahead = _StepsAhead()
+        self._own_numbers = 0  # given to objects in the worker so far
         self._worker: StartedWorker | None = None
         chosen, self._worker = self._open(provider, early)
         # From here on the same provider or none: a later worker never runs under less.
@@ -112,6 +115,7 @@ class Student:
             self.spending.add_bytes(self._worker.process)
             self._worker.process.kill()
             self._worker = None
+            self._ahead = _StepsAhead()
 
     def begin_check(self, check_id: str, *, seed: int, seconds: float | None = None) -> None:
         """Start a check: all generators reseeded, a new allowance of time, a living worker."""
@@ -119,6 +123,7 @@ class Student:
         self._begin(seconds)
         if self._worker is not None and self._worker.process.threads() > self.limits.threads_kept:
             self.close()  # or this check would pay for the threads of the last one
+        self._living()
         self.seed(seed)
 
     def _begin(self, seconds: float | None) -> None:
@@ -127,9 +132,9 @@ class Student:
         self._training_s = self.limits.training_s
 
     def seed(self, value: int) -> None:
-        """Reseed every generator in the worker; value in [0, 2**63)."""
+        """Reseed every generator in the worker before its next call; value in [0, 2**63)."""
         self._seed = value
-        self.run([Call({"op": "seed", "value": value}, "seeding")])
+        self._send_ahead(Call({"op": "seed", "value": value}, "seeding"))
 
     def resolve(self, name: str) -> RemoteObject:
         """Return what a name of the homework stands for in the submission."""
@@ -154,22 +159,38 @@ class Student:
 
     def new(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:
         """Make an object of a class of the submission."""
-        made = self.resolve(name).call(None, *args, **kwargs)
-        if not isinstance(made, RemoteObject):
-            raise CheckFailed(f"{name}(…) gave {_kind(made)}, not an object")
-        made.type_name = name
-        return made
+        return _made(self.resolve(name).call(None, *args, **kwargs), name)
+
+    def new_then(
+        self, name: str, *args: Value, then: Callable[[RemoteObject], Sequence[Call]]
+    ) -> tuple[RemoteObject, *tuple[Value, ...]]:
+        """Make an object and carry out calls of it, in one round trip; return it and their values.
+
+        Where something raises all is done once more, a call at a time, and said as it is then.
+        """
+        making = self.resolve(name).calling(None, *args)
+        number = self._own_number()
+        making = replace(making, step={**making.step, "keep": number})
+        try:
+            value, *values = self.run([making, *then(RemoteObject(self, number, name, self._life))])
+        except StudentRaised:
+            made = self.new(name, *args)
+            return made, *(self.run([call])[0] for call in then(made))
+        return _made(value, name), *values
 
     def stand_in(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:
-        """Make one of our own stand-ins inside the worker (see worker/stand_ins.py and probe_layers.py)."""
+        """Make one of our own stand-ins inside the worker (see worker/stand_ins.py and probe_layers.py).
+
+        It is made with the next call; what goes wrong then is raised there.
+        """
         if name in PROBE_KINDS:
             step = self._probe_step(name, *args, **kwargs)
         else:
             step = {"op": "stand_in", "name": name, "args": list(args), "kwargs": kwargs}
-        made = self.run([Call(step, f"our stand-in {name}")])[0]
-        if not isinstance(made, RemoteObject):
-            raise ProtocolViolation(f"our stand-in {name} did not arrive in the worker")
-        return made
+        self._living()
+        number = self._own_number()
+        self._send_ahead(Call(step | {"keep": number}, f"our stand-in {name}"))
+        return RemoteObject(self, number, name.title().replace("_", ""), self._life)
 
     def _probe_step(
         self,
@@ -246,19 +267,24 @@ class Student:
         if not calls:
             return []
         limit_s = self._allowance(len(calls)) if seconds is None else seconds
-        arrays: list[np.ndarray] = []
+        self._living()
+        arrays = list(self._ahead.arrays)
         steps = [self._encoded(call, arrays) for call in calls]
+        ahead, self._ahead = self._ahead, _StepsAhead()
         answer, returned = self._exchange(
-            {"steps": steps}, arrays, what=_named(calls), limit_s=limit_s, interrupt=interrupt
+            {"steps": ahead.steps + steps}, arrays, what=_named(calls), limit_s=limit_s, interrupt=interrupt
         )
         if "fault" in answer:
-            raise self._fault(answer, calls)
+            raise self._fault(answer, [*ahead.calls, *calls])
         try:
             values = decode(answer.get("values"), returned, _HostHandles(self))
         except FrameError as error:
             raise self._violated(_named(calls), error) from error
-        if not isinstance(values, list) or len(values) != len(calls):
+        if not isinstance(values, list) or len(values) != len(ahead.calls) + len(calls):
             raise self._violated(_named(calls), FrameError("not one value for each call"))
+        for call in ahead.calls:
+            if values.pop(0) is not None:
+                raise self._violated(call.what, FrameError("a value where none was asked for"))
         return [_checked(value, call) for value, call in zip(values, calls, strict=True)]
 
     # -------------------------------------------------------------------------------- inside
@@ -278,6 +304,17 @@ class Student:
                 zygote=self._zygote,
                 early=early,
             )
+
+    def _send_ahead(self, call: Call) -> None:
+        """Have a step carried out at the head of the next request."""
+        arrays = list(self._ahead.arrays)
+        step = self._encoded(call, arrays)
+        self._ahead = _StepsAhead([*self._ahead.calls, call], [*self._ahead.steps, step], arrays)
+
+    def _own_number(self) -> int:
+        """Return the number of an object that we name before it is made: below 0, where no others are."""
+        self._own_numbers += 1
+        return -self._own_numbers
 
     def _living(self) -> StartedWorker:
         if self._worker is None:
@@ -368,6 +405,15 @@ class Student:
         return fault
 
 
+@dataclass(frozen=True, slots=True)
+class _StepsAhead:
+    """Steps that nobody waits for the values of, which are None: they travel with the next request."""
+
+    calls: list[Call] = field(default_factory=list)
+    steps: list[Json] = field(default_factory=list)
+    arrays: list[np.ndarray] = field(default_factory=list)
+
+
 class _PassedOn(Unencodable):
     """A value of the student's that could not come here cannot go back either; that is not our fault."""
 
@@ -424,6 +470,13 @@ def open_student(
 
 def _named(calls: Sequence[Call]) -> str:
     return calls[0].what if len({call.what for call in calls}) == 1 else calls[-1].what
+
+
+def _made(value: Value, name: str) -> RemoteObject:
+    if not isinstance(value, RemoteObject):
+        raise CheckFailed(f"{name}(…) gave {_kind(value)}, not an object")
+    value.type_name = name
+    return value
 
 
 def _kind(value: Value) -> str:

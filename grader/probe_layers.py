@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from grader.worker.probe_formulas import curve, part, ring, scale
+from grader.worker.probe_formulas import curve, neighbours, part, ring, scale
 
 FloatArray = npt.NDArray[np.float64]
 Values = Mapping[str, FloatArray]
@@ -89,9 +89,10 @@ def _cubic_backward(_values: Values, x: FloatArray, dLdy: FloatArray) -> Slopes:
 
 def _ring_backward(values: Values, x: FloatArray, dLdy: FloatArray) -> Slopes:
     gain = values["gain"]
-    own, neighbour = (dLdy * x).sum(axis=0), (dLdy * np.roll(x, -1, axis=1)).sum(axis=0)
+    own, neighbour = (dLdy * x).sum(axis=0), (dLdy * neighbours(x)).sum(axis=0)
     slopes = {"gain": np.stack([own, neighbour]), "offset": dLdy.sum(axis=0)}
-    return gain[0] * dLdy + np.roll(gain[1] * dLdy, 1, axis=1), slopes
+    to_the_right = gain[1] * dLdy
+    return gain[0] * dLdy + np.concatenate((to_the_right[:, -1:], to_the_right[:, :-1]), axis=1), slopes
 
 
 def _curve_backward(values: Values, x: FloatArray, dLdy: FloatArray) -> Slopes:

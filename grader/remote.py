@@ -76,6 +76,11 @@ class RemoteObject:
         """Call `backward`."""
         return self.call("backward", *args, **kwargs)
 
+    def passes(self, *inputs: Value, dLdy: np.ndarray | None = None) -> tuple[Value, Value]:
+        """Call `forward`, then `backward` (of a loss without dLdy), in one round trip; return both values."""
+        y, dLdx = self._runner.run(self.passing(*inputs, dLdy=dLdy))
+        return y, dLdx
+
     def get(self, name: str) -> Value:
         """Read an attribute."""
         return self._runner.run([self.getting(name)])[0]
@@ -97,6 +102,11 @@ class RemoteObject:
         name = self.type_name if method is None else f"{self.type_name}.{method}"
         step = {"op": "call", "target": self, "method": method, "args": list(args), "kwargs": kwargs}
         return Call(step | {"echo": echo}, name, echo)
+
+    def passing(self, *inputs: Value, dLdy: np.ndarray | None = None) -> list[Call]:
+        """Prepare `forward`, then `backward` (of a loss without dLdy)."""
+        upstream = () if dLdy is None else (dLdy,)
+        return [self.calling("forward", *inputs), self.calling("backward", *upstream)]
 
     def getting(self, name: str) -> Call:
         """Prepare the reading of an attribute."""

@@ -66,6 +66,14 @@ class FakeRemoteObject:
     def backward(self, *args: Any) -> Any:
         return self.call("backward", *args)
 
+    def passes(self, *inputs: Any, dLdy: np.ndarray | None = None) -> tuple[Any, Any]:
+        y, dLdx = self._student.run(self.passing(*inputs, dLdy=dLdy))
+        return y, dLdx
+
+    def passing(self, *inputs: Any, dLdy: np.ndarray | None = None) -> list[FakeCall]:
+        upstream = () if dLdy is None else (dLdy,)
+        return [self.calling("forward", *inputs), self.calling("backward", *upstream)]
+
     def get(self, name: str) -> Any:
         return self._student.run([self.getting(name)])[0]
 
@@ -148,6 +156,10 @@ class FakeStudent:
         if not isinstance(made, FakeRemoteObject):
             raise CheckFailed(f"{name}(…) gave no object")
         return made
+
+    def new_then(self, name: str, *args: Any, then: Any) -> tuple[Any, ...]:
+        made = self.new(name, *args)
+        return made, *self.run(then(made))
 
     def stand_in(self, name: str, *args: Any, **kwargs: Any) -> FakeRemoteObject:
         made = local_probe if name in PROBE_KINDS else STAND_INS[name]

@@ -20,7 +20,7 @@ from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.errors import GraderFault
 
 T = TypeVar("T")
-Evaluate = Callable[[Sequence[FloatArray]], Sequence[float] | FloatArray]
+Evaluate = Callable[[FloatArray], Sequence[float] | FloatArray]  # (points, *shape of one) to a number each
 
 # From where truncation rules (h² f'''/6) to where rounding does (eps |f| / h).
 STEPS = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5)
@@ -68,11 +68,12 @@ def directional_derivatives(
     differences of a float32 function at tiny steps are all exactly 0 and agree perfectly.)
     """
     point = as_float(at)
-    moves = np.multiply.outer(np.multiply.outer(np.asarray(steps), (1.0, -1.0)), directions)
-    # By step, direction and sign.
-    points = list((point + np.moveaxis(moves, 1, 2)).reshape(2 * len(steps) * len(directions), *point.shape))
-    heights = np.asarray(evaluate(points), dtype=np.float64).reshape(len(steps), len(directions), 2)
     h = np.asarray(steps)[:, np.newaxis]
+    moves = np.multiply.outer(h, directions)  # (steps, 1, directions, *shape)
+    # By step, direction and sign.
+    points = point + np.stack((moves[:, 0], -moves[:, 0]), axis=2)
+    heights = np.asarray(evaluate(points.reshape(-1, *point.shape)), dtype=np.float64)
+    heights = heights.reshape(len(steps), len(directions), 2)
     slopes = (heights[..., 0] - heights[..., 1]) / (2 * h)  # (steps, directions)
     rounding = precision * np.abs(heights).max(axis=2) / h
     disagreement = np.abs(slopes[:-1] - slopes[1:]) + rounding[1:]
@@ -112,8 +113,8 @@ def taylor_order(
     It is inf where the remainder is nothing but rounding, as for a right g of a linear function.
     """
     point, d = as_float(at), as_float(direction)
-    heights = np.asarray(evaluate([point, *(point + h * d for h in steps)]), dtype=np.float64)
     h = np.asarray(steps)
+    heights = np.asarray(evaluate(point + np.multiply.outer((0.0, *steps), d)), dtype=np.float64)
     slope = float(np.vdot(as_float(gradient), d))
     remainders = np.abs(heights[1:] - heights[0] - h * slope)
     noise = 100 * precision * np.abs(heights).max()

@@ -22,13 +22,18 @@ def scale(values: Values, x: np.ndarray) -> np.ndarray:
 
 def cubic(_values: Values, x: np.ndarray) -> np.ndarray:
     """Return y = x + x³ / 4; there are no parameters."""
-    return np.asarray(x + x**3 / 4)
+    return np.asarray(x + x * x * x / 4)  # x**3 takes many times as long
 
 
 def ring(values: Values, x: np.ndarray) -> np.ndarray:
     """Return y_j = g_0j x_j + g_1j x_j+1 + o_j around the row: {"gain": (2, F), "offset": (F,)}."""
     gain = values["gain"]
-    return np.asarray(gain[0] * x + gain[1] * np.roll(x, -1, axis=1) + values["offset"])
+    return np.asarray(gain[0] * x + gain[1] * neighbours(x) + values["offset"])
+
+
+def neighbours(x: np.ndarray) -> np.ndarray:
+    """Return what stands on the right of each column, around the row, as a slower np.roll does."""
+    return np.concatenate((x[:, 1:], x[:, :1]), axis=1)
 
 
 def curve(values: Values, x: np.ndarray) -> np.ndarray:

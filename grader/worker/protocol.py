@@ -85,9 +85,7 @@ class Pairs:
 def pack(header: dict[str, Json], arrays: Sequence[np.ndarray]) -> list[bytes | memoryview]:
     """Lay out one frame as buffers to be written in order; the arrays must be C-contiguous."""
     described = [{"dtype": wire_dtype(array), "shape": list(array.shape)} for array in arrays]
-    body = json.dumps(
-        header | {"arrays": described}, allow_nan=False, ensure_ascii=False, separators=(",", ":")
-    )
+    body = _ENCODER.encode(header | {"arrays": described})
     data = body.encode("utf-8", "replace")  # half a surrogate pair becomes a question mark
     if len(data) > MAX_HEADER_BYTES:
         raise FrameError(f"the header has {len(data)} bytes; at most {MAX_HEADER_BYTES} are allowed")
@@ -144,13 +142,7 @@ def parse_header(data: bytes) -> dict[str, Json]:
 def _parsed(data: bytes) -> tuple[dict[str, Json], list[int]]:
     """Return a header, and the numbers of the arrays that it names."""
     try:
-        header = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique_keys,
-            parse_constant=_refuse_constant,
-            parse_float=_refuse_float,
-            parse_int=_bounded_int,
-        )
+        header = _DECODER.decode(data.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise FrameError(f"the header is not JSON: {type(error).__name__}") from error
     if not isinstance(header, dict):
@@ -232,6 +224,16 @@ def _bounded_int(text: str) -> int:
     if (number := int(text)) not in INTEGERS:
         raise FrameError("an integer does not fit in 64 bits")
     return number
+
+
+# Made once: every frame needs both.
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_keys,
+    parse_constant=_refuse_constant,
+    parse_float=_refuse_float,
+    parse_int=_bounded_int,
+)
 
 
 def _nodes(root: Json) -> list[Json]:

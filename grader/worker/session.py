@@ -41,6 +41,10 @@ class Objects:
         self._objects[number] = value
         return {"$object": number, "type": str(type(value).__name__)[:100]}
 
+    def keep(self, number: int, value: object) -> None:
+        """Keep an object under a number that the other end chose: a negative one, which is nobody else's."""
+        self._objects[number] = value
+
     def from_node(self, node: dict[str, Json]) -> object:
         """Return a kept object."""
         number = node.get("$object")
@@ -148,14 +152,16 @@ class Session:
             seeding.seed_everything(self._seed)
         return self._resolved[name]
 
-    def _stand_in(self, name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
-        return STAND_INS[name](*args, **kwargs)
+    def _stand_in(self, keep: int, name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        self._objects.keep(keep, STAND_INS[name](*args, **kwargs))
 
-    def _probe(self, number: int, kind: str, values: Mapping[str, np.ndarray], base: type | None) -> object:
+    def _probe(
+        self, keep: int, number: int, kind: str, values: Mapping[str, np.ndarray], base: type | None
+    ) -> None:
         def ask(values: Mapping[str, np.ndarray], x: object, dLdy: object) -> object:
             return self._ask({"probe": number, "values": values, "x": x, "dLdy": dLdy})
 
-        return Probe(values, kind=kind, ask=ask, base=base)
+        self._objects.keep(keep, Probe(values, kind=kind, ask=ask, base=base))
 
     def _ask(self, question: dict[str, object]) -> object:
         """Have the other end compute something in the middle of a request."""
@@ -177,9 +183,12 @@ class Session:
         kwargs: Mapping[str, object],
         *,
         echo: bool = False,
+        keep: int | None = None,
     ) -> object:
         function = target if method is None else getattr(target, method)
         result = function(*args, **kwargs)
+        if keep is not None:  # for the next steps
+            self._objects.keep(keep, result)
         return Echoed(result, args) if echo else result
 
     def _get(self, target: object, name: str) -> object:

@@ -48,8 +48,9 @@ def require_values(activation: Activation, student: Student, rng: np.random.Gene
     x = 2.0 * draws.normal(size=(5, 4))
     x[:2] = _SPECIAL
     with reproduced_by(_forward_line(activation, seed)):
+        _, y = student.new_then(activation.name, then=lambda layer: [layer.calling("forward", x)])
         require_close(
-            student.new(activation.name).forward(x),
+            y,
             activation.formula(x),
             what=f"{activation.name}().forward(x) with x of shape {x.shape}",
             candidates=Candidates(explanations=_wrong_values(activation, x)),
@@ -64,10 +65,9 @@ def require_derivative(
     x, dLdy = away_from_kinks(draws, (6, 7)), away_from_kinks(draws, (6, 7))
     slope = elementwise_derivative(activation.formula, x).values
     with reproduced_by(_backward_line(activation, x.shape, seed, "layer.backward(dLdy)")):
-        layer = student.new(activation.name)
-        y = layer.forward(x)
+        _, y, dLdx = student.new_then(activation.name, then=lambda layer: layer.passing(x, dLdy=dLdy))
         got = require_close(
-            layer.backward(dLdy),
+            dLdx,
             dLdy * slope,
             what=f"{activation.name}().backward(dLdy) after a forward of shape {x.shape}",
             rtol=DIFFERENCES_RTOL,

@@ -22,14 +22,14 @@ from grader.assignments.hw1.probes import (
     ring,
     run_all,
     scale,
-    weighted_loss,
+    weighted_loss_slope,
 )
 from grader.checks.closeness import is_close, require_array, require_number, require_unchanged
 from grader.checks.gradients import STEPS, central_differences, draw_until, smallest_size
 from grader.checks.tolerance import Array, FloatArray, coarsest_itemsize
 from grader.client import RemoteObject, Student
 from grader.errors import CheckFailed, StudentFault
-from grader.probe_layers import RETIRED
+from grader.probe_layers import RETIRED, ProbeLayer
 
 Faults = Mapping[tuple[int, str], Array]  # by layer and parameter: what its gradient is multiplied by
 
@@ -50,29 +50,31 @@ class Problem:
     target: FloatArray
     weights: FloatArray
 
-    def loss(self, layers: Sequence[Probe]) -> FloatArray:
-        """Return the loss with other layers; with a stack of values in one of them, a loss for each."""
-        return weighted_loss(self.weights, run_all(layers, self.x), self.target)
-
     def parameters(self) -> Iterator[tuple[tuple[int, str], FloatArray]]:
         """Return every parameter with its place: its layer's position, and its name."""
         for position, layer in enumerate(self.layers):
             for name, value in layer.values.items():
                 yield (position, name), value
 
-    def gradients(self, *, steps: Sequence[float] = STEPS) -> dict[tuple[int, str], FloatArray]:
-        """Return the gradient of the loss in every parameter, by differences."""
-        return {at: self.gradient(*at, steps) for at, _ in self.parameters()}
+    @property
+    def kind(self) -> str:
+        """The name, in the worker, of the one layer that all these are there."""
+        return self.layers[0].kind if len(self.layers) == 1 else "tower"
 
-    def gradient(self, position: int, name: str, steps: Sequence[float]) -> FloatArray:
-        """Return the gradient of the loss in one parameter, by differences."""
-        layer = self.layers[position]
+    def name_of(self, at: tuple[int, str]) -> str:
+        """Return what a parameter is called in that layer."""
+        return at[1] if len(self.layers) == 1 else f"{at[0]}.{at[1]}"
 
-        def losses(points: Sequence[FloatArray]) -> FloatArray:
-            changed = replace(layer, values={**layer.values, name: np.stack(points)})
-            return self.loss([*self.layers[:position], changed, *self.layers[position + 1 :]])
+    def values(self) -> dict[str, FloatArray]:
+        """Return the parameters of that layer."""
+        return {self.name_of(at): value for at, value in self.parameters()}
 
-        return central_differences(losses, layer.values[name], steps=steps).values
+    def gradients(self) -> dict[str, FloatArray]:
+        """Return the gradient of the loss in every parameter of that layer: what a right model says."""
+        values = self.values()
+        layer = ProbeLayer(self.kind, {name: value.shape for name, value in values.items()})
+        slope = weighted_loss_slope(self.weights, run_all(self.layers, self.x), self.target)
+        return layer.answer(values, self.x, slope)[1]
 
 
 def draw_problem(
@@ -101,14 +103,10 @@ def draw_problem(
         )
 
     def is_good(problem: Problem) -> bool:
-        sizes: list[FloatArray] = []
-        for at, _ in problem.parameters():  # most draws are refused for the first one
-            slopes = np.abs(problem.gradient(*at, ROUGH_STEPS))
-            slopes = slopes[slopes > 0.0]
-            if slopes.size and not slopes.min() > 0.02 * size:
-                return False
-            sizes += [slopes] if slopes.size else []
-        return bool(max(map(np.max, sizes)) < spread * min(map(np.min, sizes)))
+        sizes = np.abs(np.concatenate([slopes.ravel() for slopes in problem.gradients().values()]))
+        sizes = sizes[sizes > 0.0]
+        smallest = sizes.min()
+        return bool(smallest > 0.02 * size and sizes.max() < spread * smallest)
 
     return draw_until(draw, is_good)
 
@@ -156,9 +154,9 @@ def one_that_matters(rng: np.random.Generator) -> Trial:
         return replace(problem, x=x, weights=weights)
 
     def is_good(problem: Problem) -> bool:
-        slopes = problem.gradients(steps=ROUGH_STEPS)
-        others = sum(np.abs(slope).sum() for slope in slopes.values()) - abs(slopes[0, "offset"][_HEAVY])
-        return bool(abs(slopes[0, "offset"][_HEAVY]) > 6.0 * others)
+        slopes = problem.gradients()
+        heavy = abs(slopes["offset"][_HEAVY])
+        return bool(heavy > 6.0 * (sum(np.abs(slope).sum() for slope in slopes.values()) - heavy))
 
     fault = np.ones(COLUMNS)
     fault[_HEAVY] = 0.0
@@ -203,20 +201,14 @@ def require_told_apart(trials: Sequence[Trial], errors: Sequence[float]) -> None
 @contextmanager
 def made_model(student: Student, trial: Trial) -> Iterator[RemoteObject]:
     """Lend a trial's model in the worker; afterwards its layers answer no more."""
-    layers = trial.problem.layers
+    problem = trial.problem
     # Never empty: this very dict is what the layer looks at on our side when it is asked.
     faults = {"input": np.ones(1)}
-    faults |= {_key(layers, at, name): value for (at, name), value in trial.faults.items()}
-    values = {_key(layers, at, name): value for (at, name), value in trial.problem.parameters()}
-    kind = layers[0].kind if len(layers) == 1 else "tower"
+    faults |= {problem.name_of(at): value for at, value in trial.faults.items()}
     try:
-        yield Probe(kind, values).make(student, module_base(student), faults=faults)
+        yield Probe(problem.kind, problem.values()).make(student, module_base(student), faults=faults)
     finally:
         faults[RETIRED] = np.ones(1)
-
-
-def _key(layers: Sequence[Probe], at: int, name: str) -> str:
-    return name if len(layers) == 1 else f"{at}.{name}"
 
 
 # ------------------------------------------------------------------------------- the student's own net
@@ -250,16 +242,16 @@ class OwnNet:
         W1, b1, W2, b2 = parameters
         return cross_entropies(affine(relu(affine(self.x, W1, b1)), W2, b2), self.labels)
 
-    def gradients(self) -> list[FloatArray]:
+    def gradients(self, *, steps: Sequence[float] = STEPS) -> list[FloatArray]:
         """Return the gradient in every parameter, by differences."""
-        return [self._gradient(position) for position in range(len(self.parameters))]
+        return [self._gradient(position, steps) for position in range(len(self.parameters))]
 
-    def _gradient(self, position: int) -> FloatArray:
-        def losses(points: Sequence[FloatArray]) -> FloatArray:
+    def _gradient(self, position: int, steps: Sequence[float]) -> FloatArray:
+        def losses(points: FloatArray) -> FloatArray:
             before, after = self.parameters[:position], self.parameters[position + 1 :]
-            return self.loss((*before, np.stack(points), *after))
+            return self.loss((*before, points, *after))
 
-        return central_differences(losses, self.parameters[position]).values
+        return central_differences(losses, self.parameters[position], steps=steps).values
 
 
 def draw_net(rng: np.random.Generator) -> OwnNet:
@@ -279,7 +271,7 @@ def draw_net(rng: np.random.Generator) -> OwnNet:
         before = affine(net.x, *net.parameters[:2])
         if np.abs(before).min() < 5e-3 or not (before > 0).any(axis=0).all():
             return False
-        return smallest_size(net.gradients()) > 3e-4
+        return smallest_size(net.gradients(steps=ROUGH_STEPS)) > 3e-4
 
     return draw_until(draw, is_good)
 
@@ -371,9 +363,9 @@ def _parameters_are_live(student: Student, probes: list[LinearProbe], model: Rem
     before = [part for probe in probes for part in probe.read()]
     editor = student.stand_in("editor")
     shapes = {shape for probe in probes for shape in probe.stored_shapes}
-    for name, value in model.parameters().items():
-        if value.shape not in shapes:  # nothing is computed in a shape of the student's choice
-            return False
-        editor.call("write", model, name, value + 1.0)
+    found = model.parameters()
+    if not all(value.shape in shapes for value in found.values()):
+        return False  # nothing is computed in a shape of the student's choice
+    student.run([editor.calling("write", model, name, value + 1.0) for name, value in found.items()])
     after = [part for probe in probes for part in probe.read()]
     return not any(np.array_equal(new, old) for new, old in zip(after, before, strict=True))

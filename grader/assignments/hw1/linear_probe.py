@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
 
-from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates, slope_along
+from grader.assignments.hw1.mytorch_contract import Shape, affine, layer_candidates
 from grader.checks.closeness import is_close, listed, quoted, require_array, require_close
 from grader.checks.diagnosis import Candidates, Explanations, likely_cause
-from grader.checks.tolerance import Array, as_float
+from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.client import Call, RemoteObject, Student
-from grader.errors import CheckFailed, StudentFault
+from grader.errors import CheckFailed, StudentFault, StudentRaised
 
 Pair = tuple[Array, Array]  # what belongs to the weight (M, D), and to the bias (M,)
 
@@ -40,8 +40,7 @@ class LinearProbe:
     @classmethod
     def make(cls, student: Student, inputs: int, outputs: int) -> LinearProbe:
         """Make a layer and find its parameters by their shapes; D and M must differ."""
-        layer = student.new("Linear", inputs, outputs)
-        parameters = _parameters_of(layer, f"Linear({inputs}, {outputs})")
+        layer, parameters = _made(student, inputs, outputs)
         weight = _named(parameters, _weight_shapes(inputs, outputs))
         others = {name: value for name, value in parameters.items() if name != weight}
         bias = _named(others, _bias_shapes(outputs))
@@ -60,7 +59,10 @@ class LinearProbe:
 
     def read(self) -> Pair:
         """Return the weight and the bias as they are now."""
-        W, b = self._found(_parameters_of(self.layer, self.name), "parameters")
+        return self._held(_parameters_of(self.layer, self.name))
+
+    def _held(self, parameters: dict[str, Array]) -> Pair:
+        W, b = self._found(parameters, "parameters")
         if W.shape not in _weight_shapes(self.inputs, self.outputs) or b.size != self.outputs:
             raise CheckFailed(
                 f"{self.name}.parameters() has the shapes {W.shape} and {b.shape}; they should be "
@@ -75,9 +77,7 @@ class LinearProbe:
         trust: it is what was written, or, in a layer whose parameters cannot be written (which is
         another check's matter), what was there before, if no arithmetic can be skipped with it.
         """
-        before = self.read()
-        self.student.run(self.setting(W, b))
-        held = self.read()
+        before, held = self._before_and_after(self.setting(W, b))
         if all(_is_stored_as(new, old) for new, old in zip((W, b), held, strict=True)):
             return held
         if all(np.array_equal(*pair) for pair in zip(before, held, strict=True)) and _is_drawn(*held):
@@ -86,6 +86,17 @@ class LinearProbe:
             f"{self.name}: after writing into parameters() in place, they hold neither what was written nor "
             "what was there before"
         )
+
+    def _before_and_after(self, writing: list[Call]) -> tuple[Pair, Pair]:
+        """Return what the layer holds before and after writing: in one request, where nothing goes wrong."""
+        reading = self.layer.reading_parameters()
+        try:
+            before, *_, after = self.student.run([reading, *writing, reading])
+            return self._held(_usable(before, self.name)), self._held(_usable(after, self.name))
+        except (CheckFailed, StudentRaised):
+            before = self.read()
+            self.student.run(writing)
+            return before, self.read()
 
     def setting(self, W: Array, b: Array) -> list[Call]:
         """Prepare the writing of both parameters."""
@@ -194,8 +205,7 @@ def measured_factor(student: Student, rng: np.random.Generator, shape: Shape) ->
         probe = LinearProbe.make(student, shape.D, shape.M)
         W, b = probe.set(rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
         x, dLdy = rng.normal(size=(shape.N, shape.D)), rng.normal(size=(shape.N, shape.M))
-        y = probe.layer.forward(x)
-        probe.layer.backward(dLdy)
+        y, _ = probe.layer.passes(x, dLdy=dLdy)
         sums = numeric_sums(x, W, b, dLdy)
         return require_parameter_gradients(
             probe.gradients(), sums, shape, name=probe.name, computed_with=(W, b, y)
@@ -233,16 +243,30 @@ def usual_mistakes(sums: Pair, x: Array, dLdy: Array) -> Explanations:
 
 
 def numeric_sums(x: Array, W: Array, b: Array, dLdy: Array) -> Pair:
-    """Return the gradients of Σ dLdy · (x Wᵀ + b) in W and b, by differences: sums over the batch."""
-    return (
-        slope_along(dLdy, lambda moved: affine(x, moved, b), W),
-        slope_along(dLdy, lambda moved: affine(x, W, moved), b),
-    )
+    """Return the gradients of Σ dLdy · (x Wᵀ + b) in W and b, by differences: sums over the batch.
+
+    A column of y hangs on its own row of W and entry of b alone, so all rows are moved at once.
+    """
+    by_input = dLdy * _slopes(lambda moves: affine(x, W + moves, b), W.shape[1])  # (D, N, M)
+    bias = as_float(b)  # a smaller type would round the step
+    in_bias = dLdy * (affine(x, W, bias + 0.5) - affine(x, W, bias - 0.5))
+    return by_input.sum(axis=1).T, in_bias.sum(axis=0)
 
 
 def numeric_input_gradient(x: Array, W: Array, b: Array, dLdy: Array) -> Array:
-    """Return the gradient of Σ dLdy · (x Wᵀ + b) in x, by differences."""
-    return slope_along(dLdy, lambda moved: affine(moved, W, b), x)
+    """Return the gradient of Σ dLdy · (x Wᵀ + b) in x, by differences; a row of y hangs on its own of x."""
+    by_input = dLdy * _slopes(lambda moves: affine(x + moves, W, b), x.shape[1])  # (D, N, M)
+    slopes: FloatArray = by_input.sum(axis=2).T
+    return slopes
+
+
+def _slopes(outputs: Callable[[FloatArray], FloatArray], inputs: int) -> FloatArray:
+    """Return the slope of `outputs`, linear in a row of so many numbers, when each of them moves: a stack.
+
+    Without truncation a large step leaves the least rounding.
+    """
+    moves = 0.5 * np.eye(inputs)[:, np.newaxis, :]  # a row for each, and for all rows of what is moved
+    return outputs(moves) - outputs(-moves)
 
 
 def _is_stored_as(written: Array, held: Array) -> bool:
@@ -261,15 +285,33 @@ def _is_drawn(W: Array, b: Array) -> bool:
     return bool(sizes.min() > 0 and shows and 1e-3 < largest < 1e3 and len(np.unique(W)) == W.size)
 
 
+def _made(student: Student, inputs: int, outputs: int) -> tuple[RemoteObject, dict[str, Array]]:
+    """Return a new layer and its parameters: in one request, where nothing goes wrong."""
+    name = f"Linear({inputs}, {outputs})"
+    student.resolve("Linear")  # what is wrong with it is said the first time
+    try:
+        layer, found = student.new_then(
+            "Linear", inputs, outputs, then=lambda layer: [layer.reading_parameters()]
+        )
+        return layer, _usable(found, name)
+    except (CheckFailed, StudentRaised):
+        layer = student.new("Linear", inputs, outputs)
+        return layer, _parameters_of(layer, name)
+
+
 def _parameters_of(layer: RemoteObject, name: str) -> dict[str, Array]:
     """Return `parameters()`; where that does not work, the attributes `weight` and `bias` serve."""
     try:
-        return require_right_way_round(_arrays(layer.parameters(), f"{name}.parameters()"), name)
+        return _usable(layer.parameters(), name)
     except StudentFault as fault:
         try:
             return _arrays({key: layer.get(key) for key in ("weight", "bias")}, name)
         except StudentFault:
             raise fault from None
+
+
+def _usable(found: dict[str, Any], name: str) -> dict[str, Array]:
+    return require_right_way_round(_arrays(found, f"{name}.parameters()"), name)
 
 
 def require_right_way_round(found: dict[str, Array], name: str) -> dict[str, Array]:

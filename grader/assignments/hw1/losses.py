@@ -13,9 +13,9 @@ from grader.assignments.hw1.mytorch_contract import (
     LOSS_RTOL,
     Shape,
     affine,
-    cross_entropy,
+    cross_entropies,
     loss_candidates,
-    mean_squared_error,
+    mean_squared_errors,
     one_hot,
     seeded,
 )
@@ -42,12 +42,12 @@ _SCALED = " / 4**0.5"  # as in make_chain, for that many inputs
 
 @dataclass(frozen=True, slots=True)
 class LossCase:
-    """One call of a loss: `value` is the formula as a function of the predictions (N, K)."""
+    """One call of a loss: `value` is the formula as a function of the predictions (N, K), or of a stack."""
 
     name: str  # of the class
     pred: FloatArray
     target: Array
-    value: Callable[[Array], float]
+    value: Callable[[Array], FloatArray]
     inputs_line: str  # draws both again, as `pred` and `y`
     # What usual mistakes in backward give, from the right gradient of the mean.
     mistakes: Callable[[FloatArray], Explanations] = lambda _: {}
@@ -72,7 +72,7 @@ def squared_error_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
         "MSELoss",
         pred,
         target,
-        lambda moved: mean_squared_error(moved, target),
+        lambda moved: mean_squared_errors(moved, target),
         f"rng = np.random.default_rng({seed}); pred, y = rng.normal(size=(2, {N}, {K}))",
     )
 
@@ -102,7 +102,7 @@ def cross_entropy_case(rng: np.random.Generator, N: int, K: int) -> LossCase:
         "SoftmaxCrossEntropy",
         logits,
         labels,
-        lambda moved: cross_entropy(moved, labels),
+        lambda moved: cross_entropies(moved, labels),
         f"rng = np.random.default_rng({seed}); pred, y = rng.normal(size=({N}, {K})), "
         f"rng.integers({K}, size={N})",
         mistakes,
@@ -118,10 +118,12 @@ def require_loss_value(
         N, K, {sentence: np.array([value]) for sentence, value in (explanations or {}).items()}
     )
     with reproduced_by(case.line):
-        loss = student.new(case.name)
+        _, value = student.new_then(
+            case.name, then=lambda loss: [loss.calling("forward", case.pred, case.target)]
+        )
         require_number_close(
-            loss.forward(case.pred, case.target),
-            case.value(case.pred),
+            value,
+            float(case.value(case.pred)),
             what=case.call,
             rtol=LOSS_RTOL,
             candidates=candidates,
@@ -143,9 +145,8 @@ def require_loss_gradient(
     expected = numeric_gradient(case) if truth is None else truth
     N, K = case.pred.shape
     with reproduced_by(case.line):
-        loss = student.new(case.name)
-        loss.forward(case.pred, case.target)
-        got = require_array(loss.backward(), what=f"{case.name}().backward(){what}", shape=case.pred.shape)
+        _, _, slope = student.new_then(case.name, then=lambda loss: loss.passing(case.pred, case.target))
+        got = require_array(slope, what=f"{case.name}().backward(){what}", shape=case.pred.shape)
         for factor in (1.0, float(N)):
             if is_close(got, factor * expected, rtol=LOSS_GRADIENT_RTOL):
                 plot(gradient_error, f"{case.name}, {N} x {K}", got, factor * expected)
@@ -162,7 +163,7 @@ def require_loss_gradient(
 
 def numeric_gradient(case: LossCase) -> FloatArray:
     """Return the gradient of the formula in the predictions, by differences."""
-    return central_differences(lambda points: [case.value(point) for point in points], case.pred).values
+    return central_differences(case.value, case.pred).values
 
 
 def require_end_to_end(
@@ -257,12 +258,10 @@ class Chain:
 
     def gradients(self) -> Pair:
         """Backpropagate; the loss sees the right predictions, whatever Linear.forward gives."""
-        loss = self.student.new(self.case.name)
         self.probe.layer.forward(self.x)
-        loss.forward(affine(self.x, self.W, self.b), self.case.target)
-        slope = require_array(
-            loss.backward(), what=f"{self.case.name}().backward()", shape=self.case.pred.shape
-        )
+        pred, target = affine(self.x, self.W, self.b), self.case.target
+        _, _, found = self.student.new_then(self.case.name, then=lambda loss: loss.passing(pred, target))
+        slope = require_array(found, what=f"{self.case.name}().backward()", shape=self.case.pred.shape)
         self.probe.layer.backward(slope)
         return self.probe.gradients()
 
@@ -276,7 +275,7 @@ class Chain:
 
     def _slope(self, function: Callable[[FloatArray], FloatArray], at: Array) -> FloatArray:
         value = self.case.value
-        return central_differences(lambda points: [value(function(point)) for point in points], at).values
+        return central_differences(lambda points: value(function(points)), at).values
 
 
 def make_chain(student: Student, rng: np.random.Generator, case: LossCase, shape: Shape) -> Chain:

@@ -5,13 +5,11 @@ The visible suites judge gradients by differences of these formulas, so no deriv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from grader.checks.diagnosis import Candidates, Explanations, Factor
-from grader.checks.gradients import LINEAR_STEPS, central_differences
 from grader.checks.tolerance import Array, FloatArray
 
 # A loss may be computed in float32 and returned as a Python float, which does not tell; and a small constant
@@ -48,9 +46,10 @@ def sigmoid(x: Array) -> FloatArray:
     return y
 
 
-def mean_squared_error(pred: Array, target: Array) -> float:
-    """Return the mean over every element."""
-    return float(np.mean((pred - target) ** 2))
+def mean_squared_errors(pred: Array, target: Array) -> FloatArray:
+    """Return the mean over every element, of each of a stack of predictions, (P, N, K) -> (P,)."""
+    errors: FloatArray = np.square(pred - target).mean(axis=(-2, -1))
+    return errors
 
 
 def cross_entropy(logits: Array, labels: Array) -> float:
@@ -69,15 +68,6 @@ def cross_entropies(logits: Array, labels: Array) -> FloatArray:
 def one_hot(labels: Array, classes: int) -> FloatArray:
     """Return rows (N, K) with a 1 at the label."""
     return np.asarray(np.eye(classes)[labels], dtype=np.float64)
-
-
-def slope_along(dLdy: Array, function: Callable[[FloatArray], FloatArray], at: Array) -> FloatArray:
-    """Return the gradient of Σ dLdy · function(z) at z = `at`, for a function that is linear in z."""
-
-    def evaluate(points: Sequence[FloatArray]) -> list[float]:
-        return [float((dLdy * function(point)).sum()) for point in points]
-
-    return central_differences(evaluate, at, steps=LINEAR_STEPS).values
 
 
 def seeded(rng: np.random.Generator) -> tuple[int, np.random.Generator]:

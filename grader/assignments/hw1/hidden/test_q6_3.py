@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -112,8 +112,8 @@ def _require_directions(student: Student, rng: np.random.Generator, case: LossCa
     directions = random_directions(rng, 6, at.shape)
     single = coarsest_itemsize((chain.W, chain.b, gradient)) < 8
 
-    def formula(points: Sequence[FloatArray]) -> list[float]:
-        return [case.value(affine(chain.x, point[:, :-1], point[:, -1])) for point in points]
+    def formula(points: FloatArray) -> FloatArray:
+        return case.value(affine(chain.x, points[..., :-1], points[..., -1]))
 
     slopes = directional_derivatives(formula, at, directions).values
     claimed = (directions * gradient).reshape(len(directions), -1).sum(axis=1)
@@ -159,7 +159,7 @@ def _gradient(student: Student, case: LossCase) -> Array:
 
 
 def _value_and_gradient(student: Student, case: LossCase) -> tuple[float, Array]:
-    loss = student.new(case.name)
-    value = require_number(loss.forward(case.pred, case.target), what=f"{case.name}().forward(…)")
-    gradient = require_array(loss.backward(), what=f"{case.name}().backward()", shape=case.pred.shape)
+    _, found, slope = student.new_then(case.name, then=lambda loss: loss.passing(case.pred, case.target))
+    value = require_number(found, what=f"{case.name}().forward(…)")
+    gradient = require_array(slope, what=f"{case.name}().backward()", shape=case.pred.shape)
     return value, gradient

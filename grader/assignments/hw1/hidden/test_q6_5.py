@@ -52,8 +52,7 @@ def test_zero_grad(student: Student, rng: np.random.Generator) -> None:
 def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject, lr: float = LEARNING_RATE) -> Probe:
     """Backpropagate a new batch in the worker, and return the layer as one step of SGD leaves it."""
     x, dLdy = rng.normal(size=(ROWS, COLUMNS)), rng.normal(size=(ROWS, COLUMNS))
-    model.forward(x)
-    model.backward(dLdy)
+    model.passes(x, dLdy=dLdy)
     return Probe(
         layer.kind,
         {
@@ -88,8 +87,7 @@ def _starts_afresh(student: Student, x: Array, dLdy: Array, *, wrap: bool) -> bo
 
 
 def _weight_gradient(probe: LinearProbe, x: Array, dLdy: Array) -> Array:
-    probe.layer.forward(x)
-    probe.layer.backward(dLdy)
+    probe.layer.passes(x, dLdy=dLdy)
     return as_float(probe.gradients()[0])
 
 
