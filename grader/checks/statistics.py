@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def normal_shape_p_value(values: Array) -> float:
     if spread == 0.0:
         return 0.0
     count = sample.size
-    share = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in (sample - sample.mean()) / spread])
+    share = _normal_share((sample - sample.mean()) / spread)
     steps = np.arange(count + 1) / count
     distance = max(float((steps[1:] - share).max()), float((share - steps[:-1]).max()))
     root = math.sqrt(count)
@@ -178,6 +179,18 @@ def _largest_in_spreads(values: Array) -> float:
 def _can_be_squared(sample: FloatArray) -> bool:
     """Whether sums of squares stay finite; a sample of which they do not has no p-value but 0."""
     return bool(np.abs(sample).max(initial=0.0) < 1e100)
+
+
+def _normal_share(z: FloatArray) -> FloatArray:
+    """Return the share of a standard normal below each z, to 2e-7: one draw of a sample makes far more."""
+    return np.interp(z, *_normal_table())
+
+
+@cache
+def _normal_table() -> tuple[FloatArray, FloatArray]:
+    # A line between two knots is off by at most step² / 8 times the largest second derivative, 0.25.
+    knots = np.linspace(-9.0, 9.0, 9001)
+    return knots, np.array([0.5 * math.erfc(-knot / math.sqrt(2.0)) for knot in knots.tolist()])
 
 
 def _two_sided(z: float) -> float:

@@ -5,6 +5,7 @@ import pytest
 
 from grader.checks.statistics import (
     Sample,
+    _normal_share,
     chi_square_p_value,
     mean_p_value,
     normal_shape_p_value,
@@ -117,6 +118,13 @@ def test_entries_that_are_exactly_zero_are_seen_and_one_of_many_is_not(seed) -> 
         sample.values[0, 0] = 0.0
     with pytest.raises(CheckFailed, match="7 entries are exactly 0"):
         require_no_zeros(clean, what="the weight")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_table_of_the_normal_distribution_is_as_exact_as_it_says(seed) -> None:
+    z = np.concatenate((np.random.default_rng(seed).normal(size=5000) * 3.0, [-40.0, -9.0, 0.0, 9.0, 40.0]))
+    exact = [0.5 * math.erfc(-each / math.sqrt(2.0)) for each in z]
+    np.testing.assert_allclose(_normal_share(z), exact, rtol=0, atol=2e-7)
 
 
 @pytest.mark.parametrize("seed", range(20))
