@@ -37,9 +37,11 @@ from grader.endings import (
     DEBUG_FLAG,
     complain,
     exit_code_of,
+    go_on_ending,
     interruption_told,
     own_fault,
     run_as_process,
+    tell_interruption,
     worst,
 )
 from grader.errors import GraderError, UsageError
@@ -171,6 +173,7 @@ def grade(
             codes.append(error.exit_code)
             continue
         except Exception as error:  # noqa: BLE001  # a fault of ours in one submission is not the next one's
+            go_on_ending()
             codes.append(own_fault(error, show_details=DEBUG_FLAG in sys.argv))
             continue
         graded = replace(graded, report=kept.report)
@@ -184,7 +187,7 @@ def grade(
         if graded.error is not None:
             complain(f"{graded.report.submission.name}: {graded.error}")
         if graded.report.status == "interrupted":
-            complain(f"interrupted; what was finished is in {kept.path}")
+            tell_interruption(f"what was finished is in {kept.path}")
             break
     return worst(codes)
 

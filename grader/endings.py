@@ -24,6 +24,7 @@ INTERRUPTED = 130
 SEVERITY = (INTERRUPTED, 3, 4, 2, 1, 0)
 DEBUG_FLAG = "--debug"
 _LAST_STANDARD_STREAM = 2
+_AGAIN_S = 0.05  # until an interruption that met a callback comes once more
 # What click raises for wrong arguments; newer versions of typer carry their own copy of click.
 _CLICK_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
@@ -38,9 +39,13 @@ def run_as_process(command: Callable[[], int]) -> NoReturn:
     sys.unraisablehook = _tell_what_was_ignored
     signal.signal(signal.SIGINT, _INTERRUPTION)
     signal.signal(signal.SIGTERM, _INTERRUPTION)
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, _INTERRUPTION)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, _INTERRUPTION)
     code = command()
+    if _INTERRUPTION.came and not _INTERRUPTION.is_told:  # a library took it for something else
+        tell_interruption()
     status = _printed(INTERRUPTED if _INTERRUPTION.came else code)
     gc.freeze()  # all goes with the process: looking through it for garbage first would take 40 ms
     sys.exit(status)
@@ -54,7 +59,7 @@ def exit_code_of(command: Callable[[], object], *, show_details: bool) -> int:
         complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        complain("interrupted")
+        tell_interruption()
         return INTERRUPTED
     except _CLICK_ERROR as error:
         if error.format_message():  # a bare `grader data` has already shown its help
@@ -62,7 +67,7 @@ def exit_code_of(command: Callable[[], object], *, show_details: bool) -> int:
         return 2
     except Exception as error:  # noqa: BLE001  # the one catch-all: never a raw traceback
         if _INTERRUPTION.came:
-            complain("interrupted")
+            tell_interruption()
             return INTERRUPTED
         return own_fault(error, show_details=show_details)
 
@@ -73,13 +78,25 @@ def interruption_told() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        complain("interrupted")
+        tell_interruption()
         raise
 
 
 def interruption_was_asked_for() -> None:
     """Take the interruption that came for the proper end of a command that has no other."""
     _INTERRUPTION.came = False
+
+
+def tell_interruption(remark: str = "") -> None:
+    """Say that a command was interrupted, and what is left of it."""
+    _INTERRUPTION.is_told = True
+    complain(f"interrupted{remark and '; '}{remark}")
+
+
+def go_on_ending() -> None:
+    """Raise KeyboardInterrupt where one came that a library has turned into an error of its own."""
+    if _INTERRUPTION.came:
+        raise KeyboardInterrupt
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -162,6 +179,7 @@ class _Interruption:
 
     def __init__(self) -> None:
         self.came = False
+        self.is_told = False
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         """Receive the signal."""
@@ -173,6 +191,8 @@ _INTERRUPTION = _Interruption()
 
 
 def _tell_what_was_ignored(unraisable: sys.UnraisableHookArgs) -> None:
-    """Stay silent about an interruption that met a callback of a library: it is remembered."""
+    """Stay silent about an interruption that met a callback of a library, and have it come once more."""
     if not (_INTERRUPTION.came and issubclass(unraisable.exc_type, KeyboardInterrupt)):
         sys.__unraisablehook__(unraisable)
+    elif hasattr(signal, "setitimer"):  # else it is remembered, and the command ends as interrupted
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
