@@ -49,6 +49,7 @@ class Grading:
         self._order = {name: place for place, name in enumerate(self._checks)}
         self._events = events
         self._results: dict[str, CheckResult] = {}
+        self._records: dict[str, dict[str, Any]] = {}  # of the checks that have come to their end
         self._faults: dict[str, str] = {}
         self._broken: dict[str, str] = {}
         self._skipped: str | None = None  # why the check at hand is not tried
@@ -169,10 +170,9 @@ class Grading:
             self._first_check_s = time.monotonic()
             _collect_garbage_again()
         answer = yield
-        if name in self._results:
-            result = self._results[name]
-            self._lanes.note_outcome(name, has_passed=result.outcome is Outcome.PASSED)
-            self._tell({"event": "finished", "id": name, "result": result_to_record(result)})
+        if name in self._records:
+            self._lanes.note_outcome(name, has_passed=self._results[name].outcome is Outcome.PASSED)
+            self._tell({"event": "finished", "id": name, "result": self._records[name]})
         return answer
 
     @pytest.hookimpl(tryfirst=True)
@@ -209,7 +209,7 @@ class Grading:
     def pytest_json_runtest_metadata(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> dict[str, Any] | None:
-        """Judge the end of a phase (setup, call, teardown), and put the result into the report."""
+        """Judge the end of a phase (setup, call, teardown), and put the result of all into the report."""
         check_ = self._check_of(item)
         plots = self._plots.get(check_.id, ())
         if call.excinfo is not None:
@@ -218,8 +218,10 @@ class Grading:
         elif call.when == "call":
             feedback = Feedback(self._notes.get(check_.id, ""))
             self._results[check_.id] = CheckResult(check_, Outcome.PASSED, feedback, call.duration, plots)
-        result = self._results.get(check_.id)
-        return None if result is None else {"grader": result_to_record(result)}
+        if call.when != "teardown" or check_.id not in self._results:
+            return None  # the result may still change
+        self._records[check_.id] = result_to_record(self._results[check_.id])
+        return {"grader": self._records[check_.id]}
 
     @pytest.hookimpl(trylast=True)
     def pytest_grader_open_student(self) -> Student:
