@@ -10,10 +10,12 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from grader.errors import MachineFault
@@ -27,6 +29,9 @@ PASSED_THROUGH, PRIVATE = 0o711, 0o700
 OTHERS_RIGHTS = 0o077
 _OWN_NAME = re.compile(PREFIX + r"[a-z0-9_]{8}")  # as tempfile makes them: no folder of a person's is touched
 _TRIES = 100
+_INTERRUPTIONS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name)
+)
 _NEW = os.O_RDWR + os.O_CREAT + os.O_EXCL + getattr(os, "O_CLOEXEC", 0) + getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY + sum(
     getattr(os, flag, 0) for flag in ("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK")
@@ -40,17 +45,24 @@ def scratch() -> Iterator[Path]:
 
     Folders that dead graders left are removed first. Raise MachineFault where no folder can be made.
     """
-    with _own_rights():
-        folder, lock = _made(_usable(shared_folder))
-        around, tempfile.tempdir = tempfile.tempdir, str(folder)
+    around, made = tempfile.tempdir, None
+    let_come = _interruptions()
+    try:
         try:
-            sweep(folder.parent)
-            yield folder
+            with _own_rights():
+                with _interruptions_held_back():
+                    made = _made(_usable(shared_folder))
+                tempfile.tempdir = str(made[0])
+                sweep(made[0].parent)
+                yield made[0]
         finally:
-            tempfile.tempdir = around
-            _remove(folder)
-            if lock is not None:
-                os.close(lock)
+            _hold_back_interruptions()
+    finally:  # the folder goes even where one came just before they were held back
+        tempfile.tempdir = around
+        if made is not None:
+            _remove(made[0])
+            _let_go(made[1])
+        let_come()
 
 
 def shared_folder() -> Path:
@@ -121,12 +133,38 @@ def is_at(descriptor: int, path: Path) -> bool:
 @contextmanager
 def _own_rights() -> Iterator[None]:
     """Let no umask take away this user's own rights: then not even we could use what we make."""
-    umask = os.umask(OTHERS_RIGHTS)
-    os.umask(umask & OTHERS_RIGHTS)
+    umask = None
     try:
+        with _interruptions_held_back():
+            umask = os.umask(OTHERS_RIGHTS)
+            os.umask(umask & OTHERS_RIGHTS)
         yield
     finally:
-        os.umask(umask)
+        if umask is not None:
+            os.umask(umask)
+
+
+@contextmanager
+def _interruptions_held_back() -> Iterator[None]:
+    """Let what would interrupt this thread wait: no folder is made that nobody knows of."""
+    let_come = _interruptions()
+    try:
+        _hold_back_interruptions()
+        yield
+    finally:
+        let_come()
+
+
+def _hold_back_interruptions() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
+
+
+def _interruptions() -> Callable[[], object]:
+    """Return what lets through again the interruptions that come through now."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return lambda: None
+    return partial(signal.pthread_sigmask, signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 def _usable(find: Callable[[], Path]) -> Path:
@@ -171,6 +209,11 @@ def _held(folder: Path) -> int | None:
         path.rename(folder / UNLOCKABLE)
         return None
     raise _Swept
+
+
+def _let_go(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
 
 
 def _remove_if_dead(folder: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -75,6 +76,51 @@ def test_the_folder_goes_away_whatever_ends_the_block(shared):
     with pytest.raises(KeyboardInterrupt), scratch():
         raise KeyboardInterrupt
     assert names(shared) == []
+
+
+class InterruptedAt:
+    """Sends this process an interruption before the n-th line of the grader's module is run."""
+
+    def __init__(self, line: int) -> None:
+        self.left = line
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> InterruptedAt | None:
+        if frame.f_code.co_filename != module.__file__:
+            return None
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                signal.raise_signal(signal.SIGINT)
+        return self
+
+
+def interrupted_in_line(line: int) -> bool:
+    """Use a scratch folder; say whether the interruption, which is sent in the module's n-th line, came."""
+    traced = InterruptedAt(line)
+    sys.settrace(traced)
+    try:
+        with scratch() as folder:
+            (folder / "file").write_text("x")
+    except KeyboardInterrupt:
+        assert traced.left <= 0
+        return True
+    finally:
+        sys.settrace(None)
+    assert traced.left > 0
+    return False
+
+
+def test_the_folder_goes_away_wherever_its_making_and_its_removal_are_interrupted(shared):
+    around, mask = os.umask(0o022), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    lines = 1
+    while interrupted_in_line(lines):
+        assert names(shared) == [], lines
+        assert tempfile.tempdir == str(shared), lines
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask, lines
+        assert os.umask(0o022) == 0o022, lines
+        lines += 1
+    os.umask(around)
+    assert lines > 40  # all of them
 
 
 def test_the_folder_that_all_share_is_found_from_inside_too(shared):
