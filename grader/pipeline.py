@@ -237,7 +237,9 @@ class _Means:
         """Do what would be waited for after the checks, in the time in which they only start."""
         import grader.findings  # noqa: F401
 
-        platform.platform()  # which remembers what it found
+        platform.platform()  # which remembers what it found, as the next two do
+        for package in ("torch", INSTALLATION):
+            installed_version(package)
         if self.remembered is not None:
             own_digest()
         self.meanwhile()
@@ -460,8 +462,9 @@ def device_of(device: str, plan: Plan) -> str:
     """Return where the notebook's networks are trained; all else is NumPy, which the processor does."""
     if device != "auto":
         return device
-    has_cuda = "+cpu" not in (installed_version("torch") or "+cpu")
-    return "cuda" if plan.uses_notebook and has_cuda and has_gpu() else "cpu"
+    if not plan.uses_notebook or "+cpu" in (installed_version("torch") or "+cpu"):
+        return "cpu"
+    return "cuda" if has_gpu() else "cpu"
 
 
 def _require_cuda() -> None:
@@ -471,8 +474,9 @@ def _require_cuda() -> None:
         raise UsageError("--device cuda was asked for, and PyTorch finds no CUDA device here")
 
 
+@cache
 def installed_version(package: str) -> str | None:
-    """Return a package's version, None where it is not installed."""
+    """Return a package's version, None where it is not installed; read once, since it takes a millisecond."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -35,6 +35,7 @@ from grader.worker import protocol
 
 WATCH_SECONDS = 0.05
 SCRATCH_LOOK_SECONDS = 0.25
+AHEAD_BYTES = 1 << 16  # that are taken in with what is read; an array that is larger goes to its own place
 
 OnAsk = Callable[[protocol.Json, Sequence[np.ndarray]], list[bytes | memoryview]]
 
@@ -118,6 +119,8 @@ class WorkerProcess:
         self._held_up_s = 0.0  # as last seen by the watch
         self.held_up_s = 0.0  # in the last exchange
         self.sent_bytes = self.received_bytes = 0
+        self._room = memoryview(bytearray(AHEAD_BYTES))
+        self._ahead = self._room[:0]  # what came and has not been read
         self.output = CapturedOutput(policy.keep_first_bytes, policy.keep_last_bytes)
         ours.settimeout(0)
         self._worker_id = self._process.process_id
@@ -222,7 +225,7 @@ class WorkerProcess:
 
     def _refuse_surplus(self) -> None:
         readable, _, _ = select.select([self._connection], [], [], 0)
-        if readable and self._peek():
+        if self._ahead or (readable and self._peek()):
             raise protocol.FrameError("bytes came before anything was asked")
 
     def _peek(self) -> bytes:
@@ -245,22 +248,34 @@ class WorkerProcess:
             self.sent_bytes += sent
 
     def _receive(self, count: int, deadline: Deadline) -> bytearray:
+        """Return that many bytes. What came with them is kept for the next call: most frames come at once."""
         data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            _require_time(deadline)
+        missing = memoryview(data)
+        while missing:
+            if not self._ahead and len(missing) >= AHEAD_BYTES:
+                missing = missing[self._receive_into(missing, deadline) :]
+                continue
+            if not self._ahead:
+                self._ahead = self._room[: self._receive_into(self._room, deadline)]
+            taken = min(len(missing), len(self._ahead))
+            missing[:taken] = self._ahead[:taken]
+            missing, self._ahead = missing[taken:], self._ahead[taken:]
+        return data
+
+    def _receive_into(self, room: memoryview, deadline: Deadline) -> int:
+        """Wait for bytes and return how many there were."""
+        while True:
+            self._wait(deadline, writing=False)
             try:
-                received = self._connection.recv_into(view)
+                received = self._connection.recv_into(room)
             except (BlockingIOError, InterruptedError):
-                self._wait(deadline, writing=False)
                 continue
             except OSError as error:
                 raise WorkerGone from error
             if not received:
                 raise WorkerGone
-            view = view[received:]
             self.received_bytes += received
-        return data
+            return received
 
     def _wait(self, deadline: Deadline, *, writing: bool) -> None:
         ours = [self._connection]
