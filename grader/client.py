@@ -168,14 +168,21 @@ class Student:
 
         Where something raises all is done once more, a call at a time, and said as it is then.
         """
-        making = self.resolve(name).calling(None, *args)
-        number = self._own_number()
-        making = replace(making, step={**making.step, "keep": number})
+        self.resolve(name)  # what is wrong with it is said the first time
         try:
-            value, *values = self.run([making, *then(RemoteObject(self, number, name, self._life))])
+            return self.new_at_once(name, *args, then=then)
         except StudentRaised:
             made = self.new(name, *args)
             return made, *(self.run([call])[0] for call in then(made))
+
+    def new_at_once(
+        self, name: str, *args: Value, then: Callable[[RemoteObject], Sequence[Call]]
+    ) -> tuple[RemoteObject, *tuple[Value, ...]]:
+        """Do as `new_then` for a caller with a way back of his own: what raises is not done again."""
+        making = self.resolve(name).calling(None, *args)
+        number = self._own_number()
+        making = replace(making, step={**making.step, "keep": number})
+        value, *values = self.run([making, *then(RemoteObject(self, number, name, self._life))])
         return _made(value, name), *values
 
     def stand_in(self, name: str, *args: Value, **kwargs: Value) -> RemoteObject:

@@ -161,6 +161,8 @@ class FakeStudent:
         made = self.new(name, *args)
         return made, *self.run(then(made))
 
+    new_at_once = new_then
+
     def stand_in(self, name: str, *args: Any, **kwargs: Any) -> FakeRemoteObject:
         made = local_probe if name in PROBE_KINDS else STAND_INS[name]
         kind = (name,) if name in PROBE_KINDS else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from grader.assignments.hw1.linear_probe import LinearProbe
 from grader.assignments.hw1.names import PLACES
 from grader.client import open_student
 from grader.errors import CheckFailed, ProtocolViolation, StudentFault, StudentRaised
@@ -51,6 +52,19 @@ ODD = """
             protocol = next(m for name, m in sys.modules.items() if name.endswith("_grader_worker.protocol"))
             encode = protocol.encode
             protocol.encode = lambda value, *args: 5 if value is None else encode(value, *args)
+"""
+
+
+ODD_LINEAR = """
+    import numpy as np
+
+    class Linear:
+        copies = False
+        def __init__(self, D, M):
+            {}
+        def parameters(self):
+            found = {{"weight": self.weight, "bias": self.bias}}
+            return {{name: value.copy() for name, value in found.items()}} if self.copies else found
 """
 
 
@@ -135,6 +149,46 @@ def test_a_value_where_none_was_asked_for_is_no_answer(student):
         student.new("Linear", 3, 2)
 
 
+class TestALayerThatHoldsWhatWasWritten:
+    W, b = np.arange(6.0).reshape(2, 3) + 1.0, np.array([7.0, 8.0])
+
+    def test_costs_one_round_trip(self, student):
+        found = []
+        assert trips(student, lambda: found.extend(LinearProbe.holding(student, self.W, self.b))) == 1
+        probe, *held = found
+        for value, expected in zip((*held, *probe.read()), (self.W, self.b) * 2, strict=True):
+            np.testing.assert_array_equal(value, expected)
+
+    @pytest.mark.parametrize(
+        "linear",
+        [
+            "self.weight, self.bias = np.ones((M, D)), np.ones((1, M))",
+            "self.weight, self.bias = np.ones((D, M)), np.ones(M)",
+            "self.weight, self.bias = np.ones((M, D), np.float32), np.ones(M, np.float32)",
+            "self.bias, self.weight = np.ones((M, D)), np.ones(M)",
+            "self.weight, self.bias = np.ones((M, D)), None",
+            "self.weight, self.bias = np.random.normal(size=(M, D)), np.zeros(M); self.copies = True",
+            "self.weight, self.bias = np.ones((M, D)), np.zeros(M); self.copies = True",
+            "self.weight, self.bias = np.ones((M, D)), np.zeros(M); self.weight.flags.writeable = False",
+            "raise ValueError('not today')",
+        ],
+    )
+    def test_is_what_making_and_then_writing_it_gives(self, tmp_path, linear):
+        def told(act):
+            with open_student(root, places=PLACES, provider="separate", min_isolation=1) as opened:
+                opened.begin_check("test", seed=1)
+                try:
+                    return [np.array(part).tolist() for part in act(opened)]
+                except StudentFault as fault:
+                    return str(fault)
+
+        def one_by_one(opened):
+            return LinearProbe.make(opened, 3, 2).set(self.W, self.b)
+
+        root = write_package(tmp_path, linear=ODD_LINEAR.format(linear))
+        assert told(lambda opened: LinearProbe.holding(opened, self.W, self.b)[1:]) == told(one_by_one)
+
+
 class TestNewThen:
     def test_makes_and_calls_in_one_round_trip(self, student):
         found = []
@@ -169,3 +223,4 @@ class TestNewThen:
                     getattr(opened, make)("Linear", 3, 2, **options)
                 said.append(str(raised.value))
         assert said[0] == said[1]
+        assert "ModuleNotFoundError" in said[0]  # which is known the first time only

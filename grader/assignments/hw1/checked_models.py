@@ -293,59 +293,81 @@ def error_on_own_net(student: Student, net: OwnNet, *, passed: AbstractSet[str])
             )
         return None
     # A new one: gradients may add up until zero_grad(), which gradient_check need not call.
-    _, model, loss = _own_net(student, net)
-    answer = student.resolve("gradient_check").call(None, model, loss, net.x, net.labels)
+    own = _own_net(student, net)
+    answer = student.resolve("gradient_check").call(None, own.model, own.loss, net.x, net.labels)
     return require_number(
         answer, what="the value of gradient_check on your own 5-10-3 ReLU network", finite=False
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _StudentsNet:
+    """That network of the student's classes: its Linear layers, what they hold, the whole and the loss."""
+
+    probes: Sequence[LinearProbe]
+    stored: Sequence[Array]
+    model: RemoteObject
+    loss: RemoteObject
+
+
 def _holds_double(student: Student, net: OwnNet) -> bool:
     try:
-        probes, _, _ = _own_net(student, net)
-        return coarsest_itemsize(part for probe in probes for part in probe.read()) == 8
+        return coarsest_itemsize(_own_net(student, net).stored) == 8
     except StudentFault:
         return True
 
 
-def _own_net(student: Student, net: OwnNet) -> tuple[list[LinearProbe], RemoteObject, RemoteObject]:
+def _own_net(student: Student, net: OwnNet) -> _StudentsNet:
     """Make network and loss of the student's classes, with the parameters of `net`."""
-    probes = [LinearProbe.make(student, INPUTS, HIDDEN), LinearProbe.make(student, HIDDEN, CLASSES)]
-    probes[0].set(*net.parameters[:2])
-    probes[1].set(*net.parameters[2:])
-    model = student.new("Sequential", probes[0].layer, student.new("ReLU"), probes[1].layer)
-    return probes, model, student.new("SoftmaxCrossEntropy")
+    first, W1, b1 = LinearProbe.holding(student, *net.parameters[:2])
+    last, W2, b2 = LinearProbe.holding(student, *net.parameters[2:])
+    model = student.new("Sequential", first.layer, student.new("ReLU"), last.layer)
+    return _StudentsNet((first, last), (W1, b1, W2, b2), model, student.new("SoftmaxCrossEntropy"))
 
 
 def _own_net_is_right(student: Student, net: OwnNet) -> bool:
     """Say whether gradient_check can be expected to work on the student's own network."""
-    probes, model, loss = _own_net(student, net)
-    stored = [part for probe in probes for part in probe.read()]
-    if not all(np.array_equal(found, value) for found, value in zip(stored, net.parameters, strict=True)):
+    own = _own_net(student, net)
+    if not all(np.array_equal(held, value) for held, value in zip(own.stored, net.parameters, strict=True)):
         return False  # float32 parameters, for which 1e-5 is not promised
-    forward = student.run([model.calling("forward", net.x, echo=True)])[0]
+    forward = student.run([own.model.calling("forward", net.x, echo=True)])[0]
     require_unchanged(forward.args_after[0], net.x, what="the x given to forward")
     logits = require_array(forward.value, what="the output", shape=(_NET_ROWS, CLASSES))
-    own_loss = require_number(loss.forward(logits, net.labels), what="the loss")
-    model.backward(require_array(loss.backward(), what="the slope of the loss", shape=logits.shape))
-    gradients = [part for probe in probes for part in probe.gradients()]
-    again = require_array(model.forward(net.x), what="the output again", shape=logits.shape)
+    value, slope = own.loss.passes(logits, net.labels)
+    own_loss = require_number(value, what="the loss")
+    slope = require_array(slope, what="the slope of the loss", shape=logits.shape)
+    _, *of_layers, output, found, slopes = student.run(
+        [
+            own.model.calling("backward", slope),
+            *(probe.layer.reading_gradients() for probe in own.probes),
+            own.model.calling("forward", net.x),
+            own.model.reading_parameters(),
+            own.model.reading_gradients(),
+        ]
+    )
+    pairs = [probe.gradients_in(read) for probe, read in zip(own.probes, of_layers, strict=True)]
+    gradients = [part for pair in pairs for part in pair]
+    again = require_array(output, what="the output again", shape=logits.shape)
     return (
         # gradient_check runs the network many times.
         is_close(again, logits, rtol=1e-12)
         # As precise as float64: differences of a float32 loss say nothing.
         and abs(own_loss - float(net.loss(net.parameters))) < 2e-9
-        and _are_collected(model, stored, gradients)
+        and _are_collected(found, slopes, own.stored, gradients)
         and all(
             is_close(got, slope, rtol=1e-6) for got, slope in zip(gradients, net.gradients(), strict=True)
         )
-        and _parameters_are_live(student, probes, model)
+        and _parameters_are_live(student, own)
     )
 
 
-def _are_collected(model: RemoteObject, stored: Sequence[Array], gradients: Sequence[Array]) -> bool:
+def _are_collected(
+    found: Mapping[str, Array],
+    slopes: Mapping[str, Array],
+    stored: Sequence[Array],
+    gradients: Sequence[Array],
+) -> bool:
     """Say whether the network has all parameters of its layers, and for each the layer's own gradient."""
-    found, slopes = model.parameters(), model.gradients()
     if len(found) != len(gradients) or set(found) != set(slopes):
         return False
     return all(
@@ -359,7 +381,8 @@ def _are_collected(model: RemoteObject, stored: Sequence[Array], gradients: Sequ
     )
 
 
-def _parameters_are_live(student: Student, probes: list[LinearProbe], model: RemoteObject) -> bool:
+def _parameters_are_live(student: Student, own: _StudentsNet) -> bool:
+    probes, model = own.probes, own.model
     before = [part for probe in probes for part in probe.read()]
     editor = student.stand_in("editor")
     shapes = {shape for probe in probes for shape in probe.stored_shapes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NoReturn
@@ -18,6 +19,7 @@ from grader.errors import CheckFailed, StudentFault, StudentRaised
 
 Pair = tuple[Array, Array]  # what belongs to the weight (M, D), and to the bias (M,)
 
+PARAMETERS = ("weight", "bias")  # as the homework names them
 DLDY_NOT_USED = "dLdy is not used: it is taken for ones"
 
 
@@ -40,13 +42,37 @@ class LinearProbe:
     @classmethod
     def make(cls, student: Student, inputs: int, outputs: int) -> LinearProbe:
         """Make a layer and find its parameters by their shapes; D and M must differ."""
-        layer, parameters = _made(student, inputs, outputs)
+        return cls._of(student, inputs, outputs, *_made(student, inputs, outputs))
+
+    @classmethod
+    def holding(cls, student: Student, W: Array, b: Array) -> tuple[LinearProbe, Array, Array]:
+        """Make a layer, write both parameters, and return it with what it then holds: see `set`.
+
+        In one request for a layer as the homework wants it; any other is made, and then written.
+        """
+        outputs, inputs = W.shape
+        student.resolve("Linear")  # what is wrong with it is said the first time
+        with suppress(CheckFailed, StudentRaised):
+            layer, found, *_, after = student.new_at_once(
+                "Linear", inputs, outputs, then=lambda layer: _written(layer, W, b)
+            )
+            probe = cls._of(student, inputs, outputs, layer, _usable(found, _name_of(inputs, outputs)))
+            if (probe.weight, probe.bias, probe.stored_shapes) == (*PARAMETERS, (W.shape, b.shape)):
+                return probe, *probe.held_after(W, b, found, after)
+        probe = cls.make(student, inputs, outputs)
+        return probe, *probe.set(W, b)
+
+    @classmethod
+    def _of(
+        cls, student: Student, inputs: int, outputs: int, layer: RemoteObject, parameters: dict[str, Array]
+    ) -> LinearProbe:
+        """Find the parameters of a layer by their shapes."""
         weight = _named(parameters, _weight_shapes(inputs, outputs))
         others = {name: value for name, value in parameters.items() if name != weight}
         bias = _named(others, _bias_shapes(outputs))
         if weight is None or bias is None:
             raise CheckFailed(
-                f"Linear({inputs}, {outputs}) should have a weight of shape ({outputs}, {inputs}) and a bias "
+                f"{_name_of(inputs, outputs)} should have a weight of shape ({outputs}, {inputs}) and a bias "
                 f"of shape ({outputs},) in parameters(); found: {_listed(parameters)}"
             )
         shapes = parameters[weight].shape, parameters[bias].shape
@@ -55,7 +81,7 @@ class LinearProbe:
     @property
     def name(self) -> str:
         """How the layer is written in a message."""
-        return f"Linear({self.inputs}, {self.outputs})"
+        return _name_of(self.inputs, self.outputs)
 
     def read(self) -> Pair:
         """Return the weight and the bias as they are now."""
@@ -77,7 +103,14 @@ class LinearProbe:
         trust: it is what was written, or, in a layer whose parameters cannot be written (which is
         another check's matter), what was there before, if no arithmetic can be skipped with it.
         """
-        before, held = self._before_and_after(self.setting(W, b))
+        return self._taken(W, b, *self._before_and_after(self.setting(W, b)))
+
+    def held_after(self, W: Array, b: Array, before: dict[str, Any], after: dict[str, Any]) -> Pair:
+        """Return what the layer holds after writing, from what parameters() gave before and after."""
+        return self._taken(W, b, *(self._held(_usable(found, self.name)) for found in (before, after)))
+
+    def _taken(self, W: Array, b: Array, before: Pair, held: Pair) -> Pair:
+        """Return what a layer holds after writing, if that is what `set` takes for the truth."""
         if all(_is_stored_as(new, old) for new, old in zip((W, b), held, strict=True)):
             return held
         if all(np.array_equal(*pair) for pair in zip(before, held, strict=True)) and _is_drawn(*held):
@@ -111,7 +144,13 @@ class LinearProbe:
 
         The right gradients and what usual mistakes give instead only serve to say what is wrong.
         """
-        W, b = self._found(self.layer.gradients(), "gradients")
+        return self.gradients_in(self.layer.gradients(), truth, mistakes)
+
+    def gradients_in(
+        self, found: dict[str, Array], truth: Pair | None = None, mistakes: Explanations | None = None
+    ) -> Pair:
+        """Return the gradients that were read already: see `gradients`."""
+        W, b = self._found(found, "gradients")
         weight_shape, bias_shape = self.stored_shapes
         if W.shape != weight_shape:
             self._wrong_shape(W, weight_shape, "weight", truth and truth[0], mistakes)
@@ -202,8 +241,8 @@ def require_parameter_gradients(
 def measured_factor(student: Student, rng: np.random.Generator, shape: Shape) -> float | None:
     """Return the student's own Linear's factor on its parameter gradients; None if it has no right one."""
     try:
-        probe = LinearProbe.make(student, shape.D, shape.M)
-        W, b = probe.set(rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
+        W, b = rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M)
+        probe, W, b = LinearProbe.holding(student, W, b)
         x, dLdy = rng.normal(size=(shape.N, shape.D)), rng.normal(size=(shape.N, shape.M))
         y, _ = probe.layer.passes(x, dLdy=dLdy)
         sums = numeric_sums(x, W, b, dLdy)
@@ -285,12 +324,22 @@ def _is_drawn(W: Array, b: Array) -> bool:
     return bool(sizes.min() > 0 and shows and 1e-3 < largest < 1e3 and len(np.unique(W)) == W.size)
 
 
+def _name_of(inputs: int, outputs: int) -> str:
+    return f"Linear({inputs}, {outputs})"
+
+
+def _written(layer: RemoteObject, W: Array, b: Array) -> list[Call]:
+    """Prepare the writing of both parameters, between two looks at them, in a layer like the homework's."""
+    reading, (weight, bias) = layer.reading_parameters(), PARAMETERS
+    return [reading, layer.assigning(weight, W), layer.assigning(bias, b), reading]
+
+
 def _made(student: Student, inputs: int, outputs: int) -> tuple[RemoteObject, dict[str, Array]]:
     """Return a new layer and its parameters: in one request, where nothing goes wrong."""
-    name = f"Linear({inputs}, {outputs})"
+    name = _name_of(inputs, outputs)
     student.resolve("Linear")  # what is wrong with it is said the first time
     try:
-        layer, found = student.new_then(
+        layer, found = student.new_at_once(
             "Linear", inputs, outputs, then=lambda layer: [layer.reading_parameters()]
         )
         return layer, _usable(found, name)

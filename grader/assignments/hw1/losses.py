@@ -280,6 +280,6 @@ class Chain:
 
 def make_chain(student: Student, rng: np.random.Generator, case: LossCase, shape: Shape) -> Chain:
     """Make a Linear with small random parameters and a batch for it."""
-    probe = LinearProbe.make(student, shape.D, shape.M)
-    W, b = probe.set(rng.normal(size=(shape.M, shape.D)) / shape.D**0.5, rng.normal(size=shape.M))
+    W, b = rng.normal(size=(shape.M, shape.D)) / shape.D**0.5, rng.normal(size=shape.M)
+    probe, W, b = LinearProbe.holding(student, W, b)
     return Chain(student, probe, case, rng.normal(size=(shape.N, shape.D)), W, b)

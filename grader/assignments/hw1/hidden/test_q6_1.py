@@ -146,11 +146,9 @@ def _pass(probe: LinearProbe, x: Array, dLdy: Array) -> Passed:
 
 
 def _made(student: Student, W: Array, b: Array) -> LinearProbe:
-    probe = LinearProbe.make(student, W.shape[1], W.shape[0])
-    probe.set(W, b)
+    probe, *_ = LinearProbe.holding(student, W, b)
     return probe
 
 
 def _set_up(student: Student, rng: np.random.Generator, shape: Shape) -> tuple[LinearProbe, Array, Array]:
-    probe = LinearProbe.make(student, shape.D, shape.M)
-    return probe, *probe.set(rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
+    return LinearProbe.holding(student, rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))

@@ -8,7 +8,7 @@ from grader.assignments.hw1.linear_probe import LinearProbe
 from grader.assignments.hw1.mytorch_contract import DIFFERENCES_RTOL
 from grader.assignments.hw1.probes import Probe, curve, module_base, parameter_gradient
 from grader.checks.closeness import is_close, require_array, require_close
-from grader.checks.tolerance import Array, as_float
+from grader.checks.tolerance import Array, FloatArray, as_float
 from grader.client import RemoteObject, Student
 from grader.errors import CheckFailed, StudentFault
 from grader.pytest_plugin import check
@@ -26,8 +26,7 @@ def test_several_steps(student: Student, rng: np.random.Generator) -> None:
     optimisers = [student.new("SGD", model, lr=lr) for model, lr in zip(models, RATES, strict=True)]
     for _ in range(5):
         for turn, (model, lr) in enumerate(zip(models, RATES, strict=True)):
-            layers[turn] = _stepped(rng, layers[turn], model, lr)
-            optimisers[turn].call("step")
+            layers[turn] = _stepped(student, rng, layers[turn], model, optimisers[turn], lr=lr)
     for model, layer in zip(models, layers, strict=True):
         _require_parameters(model, layer, what="after five steps of SGD")
 
@@ -43,16 +42,23 @@ def test_zero_grad(student: Student, rng: np.random.Generator) -> None:
         optimiser.call("zero_grad")
         _require_parameters(model, layer, what="after SGD.zero_grad()")
         _require_cleared_or_kept(layer, model.gradients(), before)
-        layer = _stepped(rng, layer, model)
-        optimiser.call("step")
+        layer = _stepped(student, rng, layer, model, optimiser)
     _require_parameters(model, layer, what="after zero_grad(), a backward pass and step(), twice")
     _require_own_gradients_are_cleared(student, rng)
 
 
-def _stepped(rng: np.random.Generator, layer: Probe, model: RemoteObject, lr: float = LEARNING_RATE) -> Probe:
-    """Backpropagate a new batch in the worker, and return the layer as one step of SGD leaves it."""
+def _stepped(
+    student: Student,
+    rng: np.random.Generator,
+    layer: Probe,
+    model: RemoteObject,
+    optimiser: RemoteObject,
+    *,
+    lr: float = LEARNING_RATE,
+) -> Probe:
+    """Backpropagate a new batch in the worker and make a step there; return the layer as SGD leaves it."""
     x, dLdy = rng.normal(size=(ROWS, COLUMNS)), rng.normal(size=(ROWS, COLUMNS))
-    model.passes(x, dLdy=dLdy)
+    student.run([*model.passing(x, dLdy=dLdy), optimiser.calling("step")])
     return Probe(
         layer.kind,
         {
@@ -77,18 +83,20 @@ def _starts_afresh(student: Student, x: Array, dLdy: Array, *, wrap: bool) -> bo
     """Say whether zero_grad() clears what Linear has added up; None where it adds nothing, or is broken."""
     try:
         probe = LinearProbe.make(student, x.shape[1], dLdy.shape[1])
-        once, twice = (_weight_gradient(probe, x, dLdy) for _ in range(2))
+        once, twice = _weight_gradients(probe, x, dLdy, passes=2)
         if not is_close(twice, 2.0 * once):
             return None
         student.new("SGD", student.new("Sequential", probe.layer) if wrap else probe.layer).call("zero_grad")
-        return is_close(_weight_gradient(probe, x, dLdy), once)
+        return is_close(_weight_gradients(probe, x, dLdy, passes=1)[0], once)
     except StudentFault:
         return None
 
 
-def _weight_gradient(probe: LinearProbe, x: Array, dLdy: Array) -> Array:
-    probe.layer.passes(x, dLdy=dLdy)
-    return as_float(probe.gradients()[0])
+def _weight_gradients(probe: LinearProbe, x: Array, dLdy: Array, *, passes: int) -> list[FloatArray]:
+    """Return the gradient of the weight after each of so many passes of one batch."""
+    one = [*probe.layer.passing(x, dLdy=dLdy), probe.layer.reading_gradients()]
+    values = probe.student.run(one * passes)
+    return [as_float(probe.gradients_in(found)[0]) for found in values[len(one) - 1 :: len(one)]]
 
 
 def _require_cleared_or_kept(layer: Probe, after: dict[str, Array], before: dict[str, Array]) -> None:

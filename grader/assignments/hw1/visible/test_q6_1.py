@@ -237,8 +237,7 @@ def _set_up(
     student: Student, rng: np.random.Generator, shape: Shape
 ) -> tuple[LinearProbe, np.ndarray, np.ndarray]:
     """Make a layer with random parameters, a bias that is not zero among them."""
-    probe = LinearProbe.make(student, shape.D, shape.M)
-    return probe, *probe.set(rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
+    return LinearProbe.holding(student, rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
 
 
 def _batch(rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
