@@ -24,6 +24,7 @@ MOST_BYTES = 64 << 20
 MOST_EVENTS = 10_000_000
 MOST_KEPT = 1_000_000
 DEEPEST = 64
+_TOO_DEEP = "is nested too deep"
 
 Value = str | None | list["Value"] | dict[str, "Value"]
 _NOTHING = frozenset(("", "~", "null", "Null", "NULL"))
@@ -43,7 +44,7 @@ def read_records(path: Path, wanted: Collection[str]) -> Mapping[str, Mapping[st
             events = yaml.parse(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
             found = _Builder(frozenset(wanted)).built(events)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _unreadable(path, f"is not YAML{_line_of(error)}") from error
+        raise _unreadable(path, _fault_of(error)) from error
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {error.strerror or 'error'}") from error
     except _RefusedError as error:
@@ -63,6 +64,13 @@ def _require_small(stream: BinaryIO, path: Path) -> None:
         raise _unreadable(path, "is not a file")
     if status.st_size > MOST_BYTES:
         raise _unreadable(path, f"is larger than {MOST_BYTES >> 20} MB")
+
+
+def _fault_of(error: Exception) -> str:
+    # The library (PyYAML from 6.0.4 on) looks ahead, and may reach a limit of its own before our first event.
+    if "nesting" in (getattr(error, "problem", None) or ""):
+        return _TOO_DEEP
+    return f"is not YAML{_line_of(error)}"
 
 
 def _line_of(error: Exception) -> str:
@@ -116,7 +124,7 @@ class _Builder:
 
     def _open(self, event: Any, *, is_mapping: bool) -> None:
         if len(self.opened) >= DEEPEST:
-            raise _RefusedError("is nested too deep")
+            raise _RefusedError(_TOO_DEEP)
         value: list[Value] | dict[str, Value] | None = None
         if self._keeps():
             value = {} if is_mapping else []
