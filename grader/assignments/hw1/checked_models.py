@@ -333,27 +333,18 @@ def _own_net_is_right(student: Student, net: OwnNet) -> bool:
     forward = student.run([own.model.calling("forward", net.x, echo=True)])[0]
     require_unchanged(forward.args_after[0], net.x, what="the x given to forward")
     logits = require_array(forward.value, what="the output", shape=(_NET_ROWS, CLASSES))
-    value, slope = own.loss.passes(logits, net.labels)
-    own_loss = require_number(value, what="the loss")
-    slope = require_array(slope, what="the slope of the loss", shape=logits.shape)
-    _, *of_layers, output, found, slopes = student.run(
-        [
-            own.model.calling("backward", slope),
-            *(probe.layer.reading_gradients() for probe in own.probes),
-            own.model.calling("forward", net.x),
-            own.model.reading_parameters(),
-            own.model.reading_gradients(),
-        ]
-    )
-    pairs = [probe.gradients_in(read) for probe, read in zip(own.probes, of_layers, strict=True)]
-    gradients = [part for pair in pairs for part in pair]
-    again = require_array(output, what="the output again", shape=logits.shape)
+    # One by one: a request of several calls may take as long as all of them, and where one hangs there must
+    # be time left for the layer of ours that is asked about then.
+    own_loss = require_number(own.loss.forward(logits, net.labels), what="the loss")
+    own.model.backward(require_array(own.loss.backward(), what="the slope of the loss", shape=logits.shape))
+    gradients = [part for probe in own.probes for part in probe.gradients()]
+    again = require_array(own.model.forward(net.x), what="the output again", shape=logits.shape)
     return (
         # gradient_check runs the network many times.
         is_close(again, logits, rtol=1e-12)
         # As precise as float64: differences of a float32 loss say nothing.
         and abs(own_loss - float(net.loss(net.parameters))) < 2e-9
-        and _are_collected(found, slopes, own.stored, gradients)
+        and _are_collected(own.model, own.stored, gradients)
         and all(
             is_close(got, slope, rtol=1e-6) for got, slope in zip(gradients, net.gradients(), strict=True)
         )
@@ -361,13 +352,9 @@ def _own_net_is_right(student: Student, net: OwnNet) -> bool:
     )
 
 
-def _are_collected(
-    found: Mapping[str, Array],
-    slopes: Mapping[str, Array],
-    stored: Sequence[Array],
-    gradients: Sequence[Array],
-) -> bool:
+def _are_collected(model: RemoteObject, stored: Sequence[Array], gradients: Sequence[Array]) -> bool:
     """Say whether the network has all parameters of its layers, and for each the layer's own gradient."""
+    found, slopes = model.parameters(), model.gradients()
     if len(found) != len(gradients) or set(found) != set(slopes):
         return False
     return all(

@@ -241,8 +241,9 @@ def require_parameter_gradients(
 def measured_factor(student: Student, rng: np.random.Generator, shape: Shape) -> float | None:
     """Return the student's own Linear's factor on its parameter gradients; None if it has no right one."""
     try:
-        W, b = rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M)
-        probe, W, b = LinearProbe.holding(student, W, b)
+        # Not `holding`: a layer that cannot be made draws no numbers, and one that hangs leaves time.
+        probe = LinearProbe.make(student, shape.D, shape.M)
+        W, b = probe.set(rng.normal(size=(shape.M, shape.D)), rng.normal(size=shape.M))
         x, dLdy = rng.normal(size=(shape.N, shape.D)), rng.normal(size=(shape.N, shape.M))
         y, _ = probe.layer.passes(x, dLdy=dLdy)
         sums = numeric_sums(x, W, b, dLdy)
